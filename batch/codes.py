@@ -6,7 +6,10 @@ Codes are stable: they may be added to, never renamed. `docs/reference/codes.md`
 from __future__ import annotations
 
 FILE = {
-    "file.empty": ("The file has no header or no record.", "Drop a file with a header line and at least one record."),
+    "file.empty": (
+        "The file is empty: it has not even a header.",
+        "Drop a file with a header line; a header alone is allowed.",
+    ),
     "file.encoding": (
         "The bytes are not in the encoding that the group declares.",
         "Save the file as UTF-8, or set `files.encoding` to what it is; the message names the likely one.",
@@ -29,7 +32,10 @@ FILE = {
         "A quote was opened and never closed, so that nobody can say where the record ends.",
         "Close the quote at the line that the message names; a quote inside a quoted value is written twice.",
     ),
-    "file.record.size": ("A record is larger than the limit.", "Look for a missing line end or quote at the line named."),
+    "file.record.size": (
+        "A record is larger than the limit.",
+        "Look for a missing line end or quote at the line named.",
+    ),
     "file.incomplete": (
         "The last line is cut off in the middle of a record: the file was probably not uploaded whole.",
         "Check how the file is written and uploaded, and drop it again whole. The whole records were used.",
@@ -39,7 +45,10 @@ FILE = {
         "Nothing, if the new file is a drop of its own; rows of the old one that were not sent are `failed`.",
     ),
     "file.gone": ("The file is no longer in the drop zone.", "Drop it again."),
-    "file.unreadable": ("The file could not be read.", "An operator looks at the drop zone's permissions and at the log."),
+    "file.unreadable": (
+        "The file could not be read.",
+        "An operator looks at the drop zone's permissions and at the log.",
+    ),
     "file.crashed": (
         "The program stopped three times while it processed this file, so the file was set aside.",
         "An operator looks at the log, mends the cause and reruns the batch.",
@@ -56,13 +65,19 @@ ROW = {
         "Put the whole value in quotes and write a quote inside it twice.",
     ),
     "row.nul": ("The record holds a NUL character.", "Remove it; most systems cannot store it."),
-    "row.json": ("The line is not one JSON object.", "Write one whole JSON object a line; NaN and Infinity are not JSON."),
+    "row.json": (
+        "The line is not one JSON object.",
+        "Write one whole JSON object a line; NaN and Infinity are not JSON.",
+    ),
     "row.nested": (
         "A value is an object, or a list that holds more than scalars.",
         "Send flat records: scalars, null, or lists of scalars.",
     ),
     "row.duplicate_key": ("A key stands twice in the object.", "Send each attribute once."),
-    "row.surrogate": ("Text holds half of a surrogate pair (\\ud800–\\udfff).", "Mend the program that wrote the text."),
+    "row.surrogate": (
+        "Text holds half of a surrogate pair (\\ud800–\\udfff).",
+        "Mend the program that wrote the text.",
+    ),
     "row.column.unknown": (
         "The record has an attribute that is not declared, and the group has `unknown_attributes: reject`.",
         "Remove the attribute, or list it under `attributes`.",
@@ -71,7 +86,10 @@ ROW = {
 
 VALUE = {
     "required": ("A required attribute is blank, absent or cleared.", "Fill it in."),
-    "string.list": ("A list stands where one value is expected.", "Send one value, or declare the attribute as a list."),
+    "string.list": (
+        "A list stands where one value is expected.",
+        "Send one value, or declare the attribute as a list.",
+    ),
     "email.format": ("Not an e-mail address.", "Write one address, like name@example.com."),
     "phone.format": ("Not a telephone number of the declared region.", "Write it with its country code: +46701234567."),
     "integer.format": ("Not a whole number.", "Write digits only, without separators."),
@@ -82,7 +100,10 @@ VALUE = {
         "Declare the attribute as a string, so that every digit is kept.",
     ),
     "boolean.format": ("Not a boolean.", "Write true or false (also 1/0, yes/no)."),
-    "date.format": ("Not a date in the declared format.", "Write it as the attribute's `format` says; 2026-11-23 if it has none."),
+    "date.format": (
+        "Not a date in the declared format.",
+        "Write it as the attribute's `format` says; 2026-11-23 if it has none.",
+    ),
     "datetime.format": (
         "Not a date and time with zone in the declared format.",
         "Write it as the attribute's `format` says; 2026-11-23T02:00:00+01:00 if it has none.",
@@ -112,7 +133,7 @@ MAPPING = {
 DESTINATION = {
     "rejected.*": (
         "The destination said no to this record; its own code stands after the dot.",
-        "Mend the record or the mapping as the message says, and drop the row again or rerun with `--outcome rejected`.",
+        "Mend the record or the mapping as the message says; drop the row again, or rerun with `--outcome rejected`.",
     ),
     "refused": (
         "The destination refused a request that held only this record.",
@@ -130,10 +151,6 @@ DESTINATION = {
     "unreachable": ("No connection could be made; tries are used up.", "Rerun when the destination is up."),
     "unavailable": ("The destination answered with an error of its own (5xx); tries are used up.", "Rerun later."),
     "slow_down": ("The destination asked us to slow down for longer than we wait.", "Rerun later."),
-    "stopped": (
-        "The integration was stopped after an earlier failure, before this row was sent.",
-        "An operator mends the cause that the message names, and reruns.",
-    ),
     "no_answer": (
         "The request was sent and no answer came in time, or the connection broke.",
         "Look in the destination whether it has the rows; `rerun --outcome unknown` sends them again.",

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
+
+from integrations.exchange import JSON, Attempt, Connection, Played, Refusal, Reply, Sent, Verdict
+
+__all__ = [
+    "ADDRESS",
+    "JSON",
+    "Attempt",
+    "Connection",
+    "Example",
+    "Field",
+    "Integration",
+    "Item",
+    "Limits",
+    "Played",
+    "Refusal",
+    "Reply",
+    "Resend",
+    "Sent",
+    "Setting",
+    "Verdict",
+]
+
+ADDRESS = r"https?://[^\s/?#@\\]+([/?][^\s#]*)?"
+"""What a setting that is an address must match; a user and password in it would be secrets in a config file."""
 
 FieldType = Literal["text", "number", "integer", "boolean", "date", "datetime", "list", "any"]
 
@@ -36,12 +59,24 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A setting or a credential: its name, a sentence, its type and its default (None: it must be given)."""
+    """A setting or a credential: its name, a sentence, an example, its default and its type.
+
+    Without a default it must be given, unless it is `optional`. `matches` is a regular expression that the
+    whole text must match; numbers are positive.
+    """
 
     name: str
     help: str
+    example: str | int | None = None
     default: str | int | None = None
-    type: type[str] | type[int] = str
+    type: type[str] | type[int] | type[float] = str
+    optional: bool = False
+    matches: str | None = None
+
+    @property
+    def required(self) -> bool:
+        """Whether there is nothing to go by when it is not given."""
+        return self.default is None and not self.optional
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,85 +106,24 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
-    """The resolved settings and credentials of one enabled integration."""
-
-    settings: Mapping[str, Any]
-    credentials: Mapping[str, str] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """What headers may depend on: the idempotency key, the time in whole Unix seconds, and the body's bytes."""
-
-    key: str
-    timestamp: int
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What a reply is read against: how many records were sent and, in order, the identity of each.
-
-    `identities` has the values of the integration's `identity` field, lower-cased; it is empty where it has none.
-    """
-
-    count: int
-    identities: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An HTTP answer: status, headers with lower-case names, and the body's bytes (at most the reply limit)."""
-
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-    def json(self) -> Any:
-        """Return the body as JSON.
-
-        Raises:
-            ValueError: when it is not JSON.
-        """
-        return json.loads(self.body)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The destination's word on one record that it did not take: its 0-based index in the request, and why.
-
-    `code` is the destination's own code or name for the reason; "" when it gave none.
-    """
-
-    index: int
-    code: str
-    message: str
-    outcome: Literal["rejected", "unknown"] = "rejected"
-
-
-@dataclass(frozen=True, slots=True)
 class Example:
-    """One exchange: the items of the request, what goes around them, and a reply with what it means."""
+    """One exchange: records and a mapping, the request's body that they give, an answer and what it means.
 
-    settings: Mapping[str, Any]
-    credentials: Mapping[str, str]
+    `body` and `answer` are JSON texts. The mapping's expressions are names of attributes or quoted constants, so
+    that a reader sees at once what becomes of a record.
+    """
+
     mapping: Mapping[str, str]
     records: Sequence[Mapping[str, Any]]
-    body: Any
-    reply: Reply
+    body: str
+    answer: str
     verdicts: Sequence[Verdict]
+    status: int = 200
 
-
-@dataclass(frozen=True, slots=True)
-class Played:
-    """What a stand-in answers, and which of the request's records it accepted."""
-
-    reply: Reply
-    accepted: Sequence[Mapping[str, Any]]
-
-
-Refusal = Callable[[Mapping[str, Any]], "str | None"]
+    @property
+    def reply(self) -> Reply:
+        """The answer as the reply that would come."""
+        return Reply(self.status, {"content-type": "application/json"}, self.answer.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +133,8 @@ class Integration:
     `url` is a template over the settings; `envelope` is the JSON text around the items, with ITEMS where they
     go; `read` turns an accepted reply (2xx) into a verdict on each record that was not taken and raises a
     `DeliveryError` when the reply cannot be trusted; `notice` may read meaning into other replies before the
-    general table of statuses does; `play` is what the sandbox answers.
+    general table of statuses does; `play` is what the sandbox answers. The setting that `url` begins with is
+    an address; the others become path segments.
     """
 
     name: str
@@ -176,15 +151,26 @@ class Integration:
     read: Callable[[Reply, Sent], Sequence[Verdict]]
     resend: Resend
     example: Example
-    play: Callable[[Any, Refusal], Played]
+    play: Callable[[JSON, Refusal], Played]
     method: str = "POST"
     identity: str | None = None
     item: Item = field(default_factory=Item)
     notice: Callable[[Reply], None] = lambda _reply: None
 
+    @property
+    def sample(self) -> Connection:
+        """The connection that the examples of settings and credentials make; the sandbox takes these credentials."""
+        return Connection(
+            settings={it.name: it.example for it in self.settings if it.example is not None},
+            credentials={it.name: str(it.example) for it in self.credentials},
+        )
+
     def field(self, name: str) -> Field | None:
         """Return the field that a mapping's `name` means, or None when the destination has no such field."""
+        if "." in name and self.item.text_only:  # nothing can be nested where every value is text
+            return None
         for known in self.fields:
-            if known.name == name or (known.name.endswith("*") and name.startswith(known.name[:-1])):
+            family = known.name.removesuffix("*")
+            if known.name == name or (family != known.name and name.startswith(family) and name != family):
                 return known
         return None

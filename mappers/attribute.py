@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-import re
-from typing import Literal
+from datetime import UTC, date, datetime
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-AttributeType = Literal["string", "email", "phone", "integer", "number", "boolean", "date", "datetime", "list"]
+AttributeType = Literal[
+    "string", "email", "phone", "integer", "number", "boolean", "date", "datetime", "list"
+]
 
-_ORDERED = {"integer", "number", "date", "datetime"}
-_TEXT = {"string", "email", "phone"}
+Bound = int | float | date | datetime
+_BOUNDED = {"integer", "number", "date", "datetime"}
+_RULES_OF: dict[str, set[str]] = {
+    "min": _BOUNDED,
+    "max": _BOUNDED,
+    "min_length": {"string", "email", "list"},
+    "max_length": {"string", "email", "list"},
+    "matches": {"string", "email", "phone", "list"},
+    "one_of": {"string", "email", "integer", "number", "list"},
+    "unique": {"string", "email", "phone", "integer"},
+    "region": {"phone"},
+    "format": {"date", "datetime"},
+}
 
 
 class Attribute(BaseModel):
@@ -20,14 +34,89 @@ class Attribute(BaseModel):
 
     type: AttributeType = Field("string", description="How the text of a cell is read and normalised.")
     required: bool = Field(False, description="A record without a value here is invalid.")
-    unique: bool = Field(False, description="A value may stand in one row of a file only; the first row keeps it.")
-    min: float | str | None = Field(None, description="The least number, or the first date, that is allowed.")
-    max: float | str | None = Field(None, description="The greatest number, or the last date, that is allowed.")
-    min_length: int | None = Field(None, ge=0, description="The least count of characters, or of items in a list.")
-    max_length: int | None = Field(None, ge=0, description="The greatest count of characters, or of items in a list.")
-    matches: str | None = Field(None, description="A regular expression (Rust syntax) that the text must match.")
-    one_of: tuple[str | float, ...] | None = Field(None, description="The only values that are allowed.")
+    unique: bool = Field(
+        False, description="A value may stand in one row of a file only; the first row keeps it."
+    )
+    min: int | float | date | datetime | None = Field(
+        None, description="The least number, or the first date, that is allowed."
+    )
+    max: int | float | date | datetime | None = Field(
+        None, description="The greatest number, or the last date, that is allowed."
+    )
+    min_length: int | None = Field(
+        None, ge=0, description="The least count of characters, or of items in a list."
+    )
+    max_length: int | None = Field(
+        None, ge=0, description="The greatest count of characters, or of items in a list."
+    )
+    matches: str | None = Field(
+        None, description="A regular expression (Rust syntax) that the text must match."
+    )
+    one_of: tuple[str | int | float, ...] | None = Field(
+        None, description="The only values that are allowed."
+    )
     region: str | None = Field(
         None, pattern="^[A-Z]{2}$", description="phone: the country of numbers that are written without one."
     )
-    format: str | None = Field(None, description="date, datetime: how it is written (strptime); ISO 8601 if not given.")
+    format: str | None = Field(
+        None, description="date, datetime: how it is written (strptime); ISO 8601 if not given."
+    )
+
+    @model_validator(mode="after")
+    def _rules_fit_the_type(self) -> Self:
+        for rule, types in _RULES_OF.items():
+            if getattr(self, rule) not in (None, False) and self.type not in types:
+                raise ValueError(f"`{rule}` is for {_either(types)}, not for {self.type}")
+        if self.type == "datetime" and self.format and "%z" not in self.format and "%:z" not in self.format:
+            raise ValueError(
+                "`format` of a datetime must hold the zone (%z), or nobody knows which instant is meant"
+            )
+        _expect_order("min", self.bound("min"), "max", self.bound("max"))
+        _expect_order("min_length", self.min_length, "max_length", self.max_length)
+        if self.matches is not None:
+            _expect_pattern(self.matches)
+        return self
+
+    def bound(self, rule: Literal["min", "max"]) -> Bound | None:
+        """Return `min` or `max` as a value of the attribute's own type.
+
+        Raises:
+            ValueError: when it is of another type.
+        """
+        given = getattr(self, rule)
+        if given is None:
+            return None
+        if self.type in ("integer", "number"):
+            if isinstance(given, bool | date):
+                raise ValueError(f"`{rule}` must be a number")
+            return given  # type: ignore[no-any-return]
+        return _as_moment(given, rule, with_time=self.type == "datetime")
+
+
+def _as_moment(given: object, rule: str, *, with_time: bool) -> date | datetime:
+    if isinstance(given, datetime):
+        if not with_time:
+            return given.date()
+        return given if given.tzinfo else given.replace(tzinfo=UTC)
+    if isinstance(given, date):
+        return datetime(given.year, given.month, given.day, tzinfo=UTC) if with_time else given
+    raise ValueError(f"`{rule}` must be a date, like 1900-01-01")
+
+
+def _expect_order(low_name: str, low: Bound | None, high_name: str, high: Bound | None) -> None:
+    if low is not None and high is not None and low > high:  # type: ignore[operator]
+        raise ValueError(f"`{low_name}` is greater than `{high_name}`: no value could pass")
+
+
+def _expect_pattern(pattern: str) -> None:
+    try:
+        pl.Series([""]).str.contains(pattern)
+    except pl.exceptions.ComputeError:
+        raise ValueError(
+            "`matches` is not a regular expression of the kind used here (Rust's: no look-around, no back-references)"
+        ) from None
+
+
+def _either(types: set[str]) -> str:
+    *first, last = sorted(types)
+    return f"{', '.join(first)} or {last}" if first else last

@@ -1,0 +1,218 @@
+"""The group's own check of every record: types, rules and normalisation, before any mapping sees a value.
+
+The attributes become a pandera schema (`mappers.schema`). Text is checked first and converted after, because a failed
+conversion would lose the cell that it failed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandera.errors
+import polars as pl
+
+from batch import rowset
+from batch.errors import BatchError
+from batch.outcome import Finding, Outcome, Rows
+from config.group import Group
+from mappers import normalise, schema
+from mappers.attribute import Attribute
+from mappers.expression import ROW
+from mappers.mapping import CLEARED
+
+_HASHES = ("hash 1", "hash 2")  # two, since 64 bits alone would call two of 100 million values equal now and then
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checked:
+    """A block after the check: typed values of the records that may be sent, and what is wrong with the others.
+
+    `frame` has the row number, the attributes that are declared or mapped, each in its type, and a boolean column
+    `CLEARED + name` for each attribute that carries the clear token somewhere in the block.
+    """
+
+    frame: pl.DataFrame
+    findings: tuple[Finding, ...]
+
+
+class Checker:
+    """Checks the blocks of one file by the attributes of its group; uniqueness is known when the last one is in."""
+
+    def __init__(self, group: Group, mapped: Iterable[str] = ()) -> None:
+        """Check by `group`'s attributes; `mapped` names further attributes that mappings look at."""
+        self._attributes = group.attributes
+        self._closed = group.closed
+        self._files = group.files
+        self._schema = schema.of(group.attributes)
+        self._wanted = dict.fromkeys([*group.attributes, *sorted(mapped)])
+        self._unique = {name: _Seen() for name, one in group.attributes.items() if one.unique}
+
+    def check_header(self, header: Sequence[str]) -> None:
+        """Check a CSV file's column names.
+
+        Raises:
+            BatchError: when a required attribute has no column, or a column is not declared and must be.
+        """
+        missing = [name for name, one in self._attributes.items() if one.required and name not in header]
+        if missing:
+            raise BatchError("file.header.missing", _missing_columns(missing, header))
+        unknown = [name for name in header if name not in self._attributes]
+        if self._closed and unknown:
+            raise BatchError(
+                "file.header.unknown", f"the group knows no attribute {_listed(unknown)}, and rejects unknown ones"
+            )
+
+    def check(self, frame: pl.DataFrame) -> Checked:
+        """Check the records of one block: a row number and text (or lists of text) as the file has them."""
+        findings = list(self._unknown(frame))
+        frame, flags = self._without_cleared(self._wanted_of(frame))
+        findings += self._misplaced_lists(frame)
+        frame = frame.with_columns(self._shaped(name, frame.schema[name]).alias(name) for name in self._wanted)
+        tidy = frame.with_columns(
+            normalise.tidy(name, one).alias(name) for name, one in self._attributes.items() if one.type != "list"
+        )
+        findings += self._broken_rules(tidy)
+        typed = tidy.select(ROW, *(self._value(name) for name in self._wanted), *flags)
+        bad = _rows(findings)
+        good = typed.filter(~typed[ROW].is_in(bad)) if len(bad) else typed
+        for name, seen in self._unique.items():
+            seen.add(good.select(ROW, name))
+        return Checked(good, tuple(findings))
+
+    def finish(self) -> tuple[Finding, ...]:
+        """Return what only the whole file can tell: values of unique attributes that stand in an earlier row."""
+        found = ((name, seen.again()) for name, seen in self._unique.items())
+        return tuple(self._finding("unique", name, rows) for name, rows in found if len(rows))
+
+    def _unknown(self, frame: pl.DataFrame) -> Iterator[Finding]:
+        if not self._closed:
+            return
+        for name in frame.columns[1:]:
+            if name not in self._attributes and (rows := frame.filter(frame[name].is_not_null())[ROW]).len():
+                yield self._finding("row.column.unknown", name, rows.to_numpy())
+
+    def _wanted_of(self, frame: pl.DataFrame) -> pl.DataFrame:
+        known = set(frame.columns)
+        absent = pl.lit(None, pl.String)
+        return frame.select(ROW, *(pl.col(name) if name in known else absent.alias(name) for name in self._wanted))
+
+    def _without_cleared(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+        token = self._files.clear
+        flags = {}
+        for name in frame.columns[1:]:
+            column = frame[name]
+            is_list = isinstance(column.dtype, pl.List)
+            asked = (column.list.len() == 1) & (column.list.first() == token) if is_list else column == token
+            if asked.any():
+                flags[name] = asked.fill_null(value=False).alias(CLEARED + name)
+        cleared = [pl.when(~pl.lit(asked)).then(pl.col(name)).alias(name) for name, asked in flags.items()]
+        frame = frame.with_columns(cleared).with_columns(*flags.values())
+        return frame, [CLEARED + name for name in flags]
+
+    def _misplaced_lists(self, frame: pl.DataFrame) -> Iterator[Finding]:
+        for name, one in self._attributes.items():
+            if one.type != "list" and isinstance(frame.schema[name], pl.List):
+                several = frame.filter(frame[name].list.len() > 1)[ROW]
+                if len(several):
+                    yield self._finding("string.list", name, several.to_numpy())
+
+    def _shaped(self, name: str, dtype: pl.DataType) -> pl.Expr:
+        """Make a column a list where one is declared, and one text everywhere else.
+
+        An attribute that is not declared is text, so a list in it becomes its items with the separator between.
+        """
+        one, separator, is_list = self._attributes.get(name), self._files.list_separator, isinstance(dtype, pl.List)
+        if one is not None and one.type == "list":
+            return normalise.tidy_items(pl.col(name)) if is_list else normalise.items(name, separator)
+        if not is_list:
+            return pl.col(name)
+        return pl.col(name).list.join(separator) if one is None else pl.col(name).list.first()
+
+    def _broken_rules(self, tidy: pl.DataFrame) -> list[Finding]:
+        try:
+            self._schema.validate(tidy, lazy=True)
+        except pandera.errors.SchemaErrors as errors:
+            cases = errors.failure_cases.select("column", "check", "index").with_columns(
+                tidy[ROW].gather(errors.failure_cases["index"]).alias(ROW)
+            )
+        else:
+            return []
+        groups = cases.group_by("column", "check", maintain_order=True).agg(pl.col(ROW).unique().sort())
+        return [self._finding(code, column, rows.to_numpy()) for column, code, rows in zip(*groups, strict=True)]
+
+    def _value(self, name: str) -> pl.Expr:
+        one = self._attributes.get(name)
+        return pl.col(name) if one is None or one.type == "list" else normalise.value(name, one).alias(name)
+
+    def _finding(self, code: str, column: str, rows: Rows) -> Finding:
+        message = _message(code, column, self._attributes.get(column, Attribute()))
+        return Finding(Outcome.INVALID, code, column, message, np.asarray(rows, dtype=np.int64))
+
+
+class _Seen:
+    """The values of one attribute so far, as hashes, with their rows."""
+
+    def __init__(self) -> None:
+        self._blocks: list[pl.DataFrame] = []
+
+    def add(self, frame: pl.DataFrame) -> None:
+        row, name = frame.columns
+        present = frame.filter(frame[name].cast(pl.String).str.len_bytes().fill_null(0) > 0)
+        hashes = [present[name].hash(seed=number).alias(text) for number, text in enumerate(_HASHES)]
+        self._blocks.append(present.select(row).with_columns(hashes))
+
+    def again(self) -> Rows:
+        if not self._blocks:
+            return rowset.EMPTY
+        every = pl.concat(self._blocks)
+        return every.filter(~pl.struct(_HASHES).is_first_distinct())[ROW].to_numpy()
+
+
+def _rows(findings: Iterable[Finding]) -> Rows:
+    rows = [finding.rows for finding in findings]
+    return np.unique(np.concatenate(rows)) if rows else rowset.EMPTY
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _missing_columns(missing: Sequence[str], header: Sequence[str]) -> str:
+    plural = "columns" if len(missing) > 1 else "column"
+    message = f"the header has no {plural} {_listed(missing)}, which the group requires; it has {_listed(header[:20])}"
+    near = {name.strip().casefold(): name for name in header}
+    twins = [f"`{near[name.casefold()]}` is not `{name}`" for name in missing if name.casefold() in near]
+    other = next((mark for mark in (";", "\t", "|", ",") if len(header) == 1 and mark in header[0]), None)
+    if other:
+        twins.append(f"the columns seem to be divided by {other!r}: set files.delimiter, or save the file with commas")
+    return "; ".join([message, *twins])
+
+
+def _message(code: str, column: str, one: Attribute) -> str:
+    say = _MESSAGES.get(code)
+    return say(column, one) if say else f"{column} breaks {code}"
+
+
+_MESSAGES: dict[str, Callable[[str, Attribute], str]] = {
+    "required": lambda name, _: f"{name} is required and is blank",
+    "string.list": lambda name, _: f"{name} takes one value, and here stands a list",
+    "email.format": lambda name, _: f"{name} is not an e-mail address",
+    "phone.format": lambda name, one: f"{name} is not a telephone number{f' of {one.region}' if one.region else ''}",
+    "integer.format": lambda name, _: f"{name} is not a whole number",
+    "integer.range": lambda name, _: f"{name} is beyond 64 bits; declare it as a string",
+    "number.format": lambda name, _: f"{name} is not a number with a decimal point",
+    "number.precision": lambda name, _: f"{name} has more digits than a number keeps; declare it as a string",
+    "boolean.format": lambda name, _: f"{name} is neither true nor false",
+    "date.format": lambda name, one: f"{name} is not a date like {one.format or '%Y-%m-%d'}",
+    "datetime.format": lambda name, one: f"{name} is not a time with its zone like {one.format or 'ISO 8601'}",
+    "min": lambda name, one: f"{name} must be at least {one.min}",
+    "max": lambda name, one: f"{name} must be at most {one.max}",
+    "min_length": lambda name, one: f"{name} must be at least {one.min_length} long",
+    "max_length": lambda name, one: f"{name} must be at most {one.max_length} long",
+    "matches": lambda name, one: f"{name} must match {one.matches}",
+    "one_of": lambda name, one: f"{name} must be one of {', '.join(map(str, one.one_of or ()))}",
+    "unique": lambda name, _: f"{name} must be unique, and its value stands in an earlier row already",
+    "row.column.unknown": lambda name, _: f"{name} is not an attribute of the group",
+}

@@ -1,0 +1,146 @@
+"""The database under the ledger: how it is opened, brought up to date, and how it explains itself."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, func, make_url, select
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
+
+from batch.errors import LedgerError
+
+FORMS = "write sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+BUSY = 30  # seconds to wait for another writer
+VERSION_TABLE = "ledger_version"
+_MIGRATION_LOCK = 0x666C6174  # any number that only we lock: "flat"
+_alembic_is_global = threading.Lock()
+
+
+def connect(url: str) -> Engine:
+    """Return an engine for the ledger's URL; nothing is opened yet.
+
+    Raises:
+        LedgerError: when the URL is not one of a database that can hold a ledger.
+    """
+    try:
+        parsed = make_url(url)
+    except (exc.ArgumentError, ValueError):
+        # The parser's own words may hold a part of the password.
+        raise LedgerError(f"`ledger` is not a database URL: {FORMS}.") from None
+    match parsed.get_backend_name():
+        case "sqlite":
+            return _sqlite(parsed)
+        case "postgresql":
+            return _postgresql(parsed)
+        case other:
+            raise LedgerError(f"`ledger` cannot be kept in {other!r}: {FORMS}.")
+
+
+def _sqlite(url: URL) -> Engine:
+    if url.database in (None, "", ":memory:"):
+        raise LedgerError("`ledger` has to be a file that lasts: write sqlite:///FILE.")
+    engine = create_engine(url.set(drivername="sqlite+pysqlite"), connect_args={"timeout": BUSY}, hide_parameters=True)
+    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # transactions begin where we say so, not where the driver guesses
+    _write_ahead(connection)
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _is_busy(error: BaseException) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY  # its extended codes too
+
+
+# SQLite does not keep its busy timeout when two connections switch a new file to WAL at once.
+@retry(retry=retry_if_exception(_is_busy), stop=stop_after_delay(BUSY), wait=wait_random(0.001, 0.05), reraise=True)
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _begin(connection: Connection) -> None:
+    # A deferred transaction that turns from reading to writing fails at once when another one has written.
+    deferred = connection.get_execution_options().get("reading")
+    connection.exec_driver_sql("BEGIN" if deferred else "BEGIN IMMEDIATE")
+
+
+def _postgresql(url: URL) -> Engine:
+    if "@" in (url.host or ""):
+        raise LedgerError("`ledger` has an @ in its user or password: write it as %40.")
+    # A server that vanished must not hold a thread for ever: the lease would outlive its holder.
+    patience: dict[str, Any] = {"connect_timeout": 10, "tcp_user_timeout": 30_000, "application_name": "flatdrop"}
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        connect_args={name: value for name, value in patience.items() if name not in url.query},
+        hide_parameters=True,
+        pool_pre_ping=True,
+    )
+
+
+def reading(engine: Engine) -> Engine:
+    """Return the same engine for transactions that only read: on SQLite they wait for no writer."""
+    return engine.execution_options(reading=True)
+
+
+@contextmanager
+def explained(engine: Engine) -> Iterator[None]:
+    """Turn the database's errors into a sentence that names the ledger without its password.
+
+    Raises:
+        LedgerError: when the database refuses or cannot be reached.
+    """
+    try:
+        yield
+    except (exc.DBAPIError, exc.TimeoutError, sqlite3.Error) as error:
+        name = engine.url.set(query={}).render_as_string(hide_password=True)
+        # Not the cause itself: it would bring the statement along.
+        raise LedgerError(f"The ledger {name} cannot be used: {_reason(error)}.") from None
+
+
+def _reason(error: Exception) -> str:
+    said = str(error.orig if isinstance(error, exc.DBAPIError) else error).strip()
+    if not isinstance(error, exc.OperationalError):
+        said = said.partition("\n")[0]  # what follows may hold values; of a failed connection it holds the reasons
+    return " ".join(said.split()).rstrip(".") or "no reason given"
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the ledger's tables up to date; several processes may do so at once.
+
+    Raises:
+        LedgerError: when the ledger is newer than this program, or cannot be used.
+    """
+    config = Config()
+    config.set_main_option("script_location", "batch:migrations")
+    script = ScriptDirectory.from_config(config)
+    with explained(engine):
+        with reading(engine).connect() as connection:
+            if _is_current(connection, script):
+                return
+        with _alembic_is_global, engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            if not _is_current(connection, script):  # another process may have been first
+                config.attributes.update(connection=connection, version_table=VERSION_TABLE)
+                command.upgrade(config, "head")
+
+
+def _is_current(connection: Connection, script: ScriptDirectory) -> bool:
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    revision = context.get_current_revision()
+    known = {known.revision for known in script.walk_revisions()}
+    if revision is not None and revision not in known:
+        raise LedgerError(f"The ledger is newer (revision {revision}) than this Flatdrop: install its newer version.")
+    return revision == script.get_current_head()

@@ -1,0 +1,199 @@
+"""Dispatch: all integrations of a batch at once, each in its own lane, so that one failing leaves the others alone."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import aiohttp
+import numpy as np
+
+from batch import http, parcel, rowset
+from batch.account import Account
+from batch.chunk import Chunk, ChunkState
+from batch.commits import Commits
+from batch.delivery import Delivery
+from batch.examination import Examined, among
+from batch.lane import Lane
+from batch.outcome import Finding, Outcome, Rows
+from batch.parcel import Parcel
+from batch.planning import Plan, Planner, settled
+from batch.retry import Policy
+from batch.runtime import Progress, silent
+from batch.spool import Spool
+from integrations.integration import Connection, Resend
+from mappers.expression import ROW
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Errand:
+    """What one integration is owed of a batch: how to plan and reach it, the rows, and what stands of them so far."""
+
+    planner: Planner
+    connection: Connection
+    account: Account
+    owed: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How requests are sent: how stubbornly, and how many seconds an answer may take."""
+
+    policy: Policy = field(default_factory=Policy)
+    timeout: float = 60
+
+
+async def dispatch(
+    errands: Mapping[str, Errand],
+    examined: Examined,
+    *,
+    spool: Spool,
+    commits: Commits,
+    manner: Manner,
+    progress: Progress = silent,
+) -> None:
+    """Deliver to every integration what it is owed; each row of it ends in the ledger.
+
+    Raises:
+        LeaseLost: when another process has taken the batch over.
+    """
+    connections = sum(errand.planner.limits.in_flight for errand in errands.values())
+    async with http.session(connections) as client, asyncio.TaskGroup() as group:
+        for name, errand in errands.items():
+            run = _Run(name, errand, spool=spool, commits=commits, client=client, manner=manner, progress=progress)
+            group.create_task(run.all(examined))
+
+
+class _Run:
+    """One integration's share of a dispatch."""
+
+    def __init__(
+        self,
+        name: str,
+        errand: Errand,
+        *,
+        spool: Spool,
+        commits: Commits,
+        client: aiohttp.ClientSession,
+        manner: Manner,
+        progress: Progress,
+    ) -> None:
+        planner = errand.planner
+        lane = Lane(name, planner.integration, errand.connection, planner.limits)
+        timeout = float(errand.connection.settings.get("timeout", manner.timeout))
+        self._name, self._errand, self._planner, self._spool = name, errand, planner, spool
+        self._commits, self._manner, self._progress = commits, manner, progress
+        self._delivery = Delivery(lane, client, commits, manner.policy, timeout)
+        self._former = _Former([])
+
+    async def all(self, examined: Examined) -> None:
+        owed = await self._settle_doubts(self._errand.owed)
+        owed = await self._settle_invalid(owed, examined)
+        async for plan in self._plans(owed):
+            if self._manner.policy.stopping.is_set():
+                return
+            if plan.settled is not None:
+                await self._commits.put(plan.settled)
+                self._progress(self._name, len(plan.settled.rows))
+            fresh, again = self._former.take(plan.parcel)
+            await _together(self._send(whole, chunk) for chunk, whole in again)
+            await self._send_fresh(fresh)
+        for rest in self._former.rest():
+            await self._send_fresh(rest)
+
+    async def _settle_doubts(self, owed: Rows) -> Rows:
+        """Requests that may have left before a kill go out again as they were, or end `unknown`.
+
+        An operator's word (a reopened chunk) allows to send again what could double.
+        """
+        doubtful = self._errand.account.in_doubt()
+        bare = self._planner.integration.resend is Resend.BARE
+        given_up = [chunk for chunk in doubtful if bare and chunk.state is ChunkState.OPEN]
+        await self._commits.put(*(_interrupted(chunk) for chunk in given_up))
+        self._former = _Former([chunk for chunk in doubtful if chunk not in given_up])
+        gone = [chunk.rows for chunk in given_up]
+        return np.setdiff1d(owed, np.concatenate(gone)) if gone else owed
+
+    async def _settle_invalid(self, owed: Rows, examined: Examined) -> Rows:
+        """Rows that were good once and are not by the configuration of this rerun."""
+        lost = np.intersect1d(owed, examined.invalid)
+        if (chunk := settled(self._name, rowset.EMPTY, among(examined.findings, lost))) is not None:
+            await self._commits.put(chunk)
+        return np.setdiff1d(owed, lost)
+
+    async def _plans(self, owed: Rows) -> AsyncIterator[Plan]:
+        """Yield a plan a block; the next one is made in a thread while this one is sent."""
+        plans = self._plan_each(owed)
+        following = asyncio.create_task(asyncio.to_thread(next, plans, None))
+        while (plan := await following) is not None:
+            following = asyncio.create_task(asyncio.to_thread(next, plans, None))
+            yield plan
+
+    def _plan_each(self, owed: Rows) -> Iterator[Plan]:
+        if not len(owed):
+            return
+        wanted = np.zeros(int(owed[-1]) + 1, dtype=bool)
+        wanted[owed] = True
+        for frame in self._spool.frames():
+            rows = frame[ROW].to_numpy()
+            here = wanted[np.minimum(rows, len(wanted) - 1)] & (rows < len(wanted))
+            if here.all():
+                yield self._planner.plan(frame)
+            elif here.any():
+                yield self._planner.plan(frame.filter(here))
+
+    async def _send_fresh(self, fresh: Parcel) -> None:
+        for wave in parcel.waves(fresh):
+            await _together(self._send(one) for one in self._planner.requests(wave))
+
+    async def _send(self, one: Parcel, former: Chunk | None = None) -> None:
+        if self._manner.policy.stopping.is_set():
+            return  # what is not sent stays owed
+        await self._delivery.send(one, former)
+        self._progress(self._name, len(one))
+
+
+async def _together(sendings: Iterable[Coroutine[None, None, None]]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for sending in sendings:
+            group.create_task(sending)
+
+
+class _Former:
+    """Chunks to be sent again just as they were, gathered from the blocks that their rows stand in."""
+
+    def __init__(self, chunks: list[Chunk]) -> None:
+        self._parts: list[tuple[Chunk, list[Parcel]]] = [(chunk, []) for chunk in chunks]
+
+    def take(self, parcel_: Parcel) -> tuple[Parcel, list[tuple[Chunk, Parcel]]]:
+        """Divide records into fresh ones and chunks of former days that are now complete."""
+        complete: list[tuple[Chunk, Parcel]] = []
+        for chunk, parts in list(self._parts):
+            own = np.isin(parcel_.rows, chunk.rows)
+            if not own.any():
+                continue
+            parts.append(parcel_.only(own))
+            parcel_ = parcel_.only(~own)
+            if sum(map(len, parts)) == len(chunk.rows):
+                complete.append((chunk, parcel.join(parts)))
+                self._parts = [kept for kept in self._parts if kept[0] is not chunk]
+        return parcel_, complete
+
+    def rest(self) -> Iterator[Parcel]:
+        """Yield what is left of chunks that did not come together again, since the mapping has changed."""
+        for _chunk, parts in self._parts:
+            if parts:
+                yield parcel.join(parts)
+
+
+def _interrupted(chunk: Chunk) -> Chunk:
+    message = "the program stopped after sending and before the answer, and sending again could double the record"
+    finding = Finding(Outcome.UNKNOWN, "interrupted", None, message, chunk.rows)
+    return replace(chunk, state=ChunkState.CLOSED, outcome=Outcome.UNKNOWN, findings=(finding,))
+
+
+def enrolled(name: str) -> Chunk:
+    """Return the empty chunk that says that an integration takes part in a batch, before anything was sent."""
+    return Chunk(uuid.uuid4().hex, name, rowset.EMPTY, ChunkState.CLOSED, Outcome.FILTERED)

@@ -1,0 +1,89 @@
+"""The examination: the whole file is read and checked before the first record of it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from batch import rowset
+from batch.checking import Checker
+from batch.errors import BatchError
+from batch.outcome import Finding, Rows
+from batch.reading import Reader
+from batch.runtime import Progress, silent
+from batch.spool import Spool
+from config.group import Group
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examined:
+    """What the examination found: the records counted, blank lines passed over, and what stands against rows.
+
+    `incomplete` marks a file whose last record is cut off.
+    """
+
+    rows: int
+    blank_lines: int
+    findings: tuple[Finding, ...]
+    incomplete: bool
+
+    @property
+    def invalid(self) -> Rows:
+        """The rows that break a rule."""
+        rows = [finding.rows for finding in self.findings]
+        return np.unique(np.concatenate(rows)) if rows else rowset.EMPTY
+
+
+def examine(
+    path: Path, name: str, group: Group, mapped: Iterable[str], spool: Spool, *, progress: Progress = silent
+) -> Examined:
+    """Read and check every record of a file, and put those that are good into the spool, typed.
+
+    Args:
+        path: the drop's bytes.
+        name: the drop's name, whose ending tells the format.
+        group: whose attributes to check by.
+        mapped: the attributes that mappings look at, beside those that are declared.
+        spool: where the checked records go.
+        progress: told of the rows as they are checked.
+
+    Raises:
+        BatchError: when the file as a whole cannot be used.
+    """
+    reader, checker = Reader(path, name, group.files), Checker(group, mapped)
+    findings: list[Finding] = []
+    counted = kept = 0
+    for block in reader:
+        if counted == 0 and reader.header is not None:
+            checker.check_header(reader.header)
+        checked = checker.check(block.frame)
+        findings += [*block.findings, *checked.findings]
+        spool.add(checked.frame)
+        counted += block.count
+        kept += checked.frame.height
+        progress("checked", block.count)
+    if counted == 0 and reader.header is not None:
+        checker.check_header(reader.header)
+    _expect_conserved(counted, kept, findings)
+    findings += checker.finish()
+    return Examined(counted, reader.blank_lines, tuple(findings), reader.incomplete)
+
+
+def among(findings: Iterable[Finding], rows: Rows) -> list[Finding]:
+    """Return the findings as far as they speak of the given rows."""
+    narrowed = (replace(finding, rows=np.intersect1d(finding.rows, rows)) for finding in findings)
+    return [finding for finding in narrowed if len(finding.rows)]
+
+
+def _expect_conserved(counted: int, kept: int, findings: Iterable[Finding]) -> None:
+    rows = [finding.rows for finding in findings]
+    invalid = len(np.unique(np.concatenate(rows))) if rows else 0
+    if counted != kept + invalid:
+        raise BatchError(
+            "file.unreadable",
+            f"{counted} records were counted, but {kept} good and {invalid} bad ones came out of reading; "
+            "nothing was sent, and this is a fault of the program: please report it",
+        )

@@ -1,0 +1,77 @@
+"""One HTTP exchange with a destination: an answer read up to a limit, or an error that says what is known."""
+
+from __future__ import annotations
+
+import ssl
+
+import aiohttp
+
+from integrations.errors import Ambiguous, Retryable, Unauthorized
+from integrations.integration import Reply
+from integrations.request import Request
+
+REPLY_LIMIT = 16 << 20
+"""The most bytes of a reply that are read; Mailchimp's answer to 500 members is about 2 MB."""
+
+_CONNECT_SECONDS = 10
+_KEEP_SECONDS = 3  # an idle connection that the destination has closed looks like an answer that never came
+_HEADERS = {"user-agent": "flatdrop", "accept": "application/json", "accept-encoding": "identity"}
+
+
+def session(connections: int) -> aiohttp.ClientSession:
+    """Return a session that follows no redirects' cookies, unpacks nothing, and keeps few idle connections."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=_KEEP_SECONDS),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        headers=_HEADERS,
+    )
+
+
+async def exchange(client: aiohttp.ClientSession, request: Request, seconds: float) -> Reply:
+    """Send a request and return its reply, whatever its status.
+
+    Raises:
+        Retryable: when no connection was made, so that nothing can have been sent.
+        Unauthorized: when the address is no address, or its certificate is not trusted.
+        Ambiguous: when it was sent and no whole answer came within `seconds`.
+    """
+    timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_SECONDS)
+    try:
+        async with client.request(
+            request.method,
+            request.url,
+            data=request.body,
+            headers=request.headers,
+            allow_redirects=False,
+            timeout=timeout,
+        ) as response:
+            body = await _read(response)
+            return Reply(response.status, {k.lower(): v for k, v in response.headers.items()}, body)
+    except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError):
+        raise Unauthorized("address.refused", "the destination's TLS certificate is not trusted") from None
+    except aiohttp.InvalidURL:
+        raise Unauthorized("address.refused", "the integration's address is not a URL") from None
+    except aiohttp.ClientConnectorError as error:
+        raise Retryable("unreachable", f"no connection could be made: {_reason(error)}") from None
+    except aiohttp.ConnectionTimeoutError:
+        raise Retryable("unreachable", f"no connection within {_CONNECT_SECONDS} s") from None
+    except TimeoutError:
+        raise Ambiguous("no_answer", f"the request was sent and no whole answer came within {seconds:g} s") from None
+    except (aiohttp.ClientError, OSError) as error:
+        raise Ambiguous("no_answer", f"the connection broke after sending ({type(error).__name__})") from None
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    pieces, size = [], 0
+    async for piece in response.content.iter_chunked(1 << 16):
+        size += len(piece)
+        if size > REPLY_LIMIT:
+            response.close()
+            raise Ambiguous("bad_answer", f"the answer is larger than {REPLY_LIMIT >> 20} MiB")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _reason(error: aiohttp.ClientConnectorError) -> str:
+    return error.os_error.strerror or type(error.os_error).__name__

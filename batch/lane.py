@@ -1,0 +1,70 @@
+"""A lane: one integration of one batch while it is delivered, with its limits and its reasons to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from aiolimiter import AsyncLimiter
+
+from integrations.integration import Connection, Integration, Limits
+
+_STRIKES = 3
+"""How many requests in a row may use up their tries before the destination counts as down for this batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a lane stopped: the code of the failure and a sentence."""
+
+    code: str
+    message: str
+
+
+@dataclass(eq=False)
+class Lane:
+    """Holds the requests of one integration to its limits, and stops them all when one shows that none can pass."""
+
+    name: str
+    integration: Integration
+    connection: Connection
+    limits: Limits
+    stopped: Stop | None = None
+    _strikes: int = 0
+    _not_before: float = 0.0
+    _places: asyncio.Semaphore = field(init=False)
+    _pace: AsyncLimiter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._places = asyncio.Semaphore(self.limits.in_flight)
+        # one a slot instead of many a second: a burst would put twice the allowed number into the first second
+        self._pace = AsyncLimiter(1, 1 / self.limits.per_second)
+
+    @property
+    def places(self) -> asyncio.Semaphore:
+        """The right to have a request in flight; held through its retries."""
+        return self._places
+
+    async def turn(self) -> None:
+        """Wait until the next request may leave."""
+        while (wait := self._not_before - asyncio.get_running_loop().time()) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(wait)  # another request may have moved the time meanwhile
+        await self._pace.acquire()
+
+    def pause(self, seconds: float) -> None:
+        """Hold every request of the lane back: the destination asked for it."""
+        self._not_before = max(self._not_before, asyncio.get_running_loop().time() + seconds)
+
+    def stop(self, code: str, message: str) -> None:
+        """Send nothing more; the first reason stands."""
+        self.stopped = self.stopped or Stop(code, message)
+
+    def succeeded(self) -> None:
+        """Note that the destination works."""
+        self._strikes = 0
+
+    def gave_up(self, code: str, message: str) -> None:
+        """Note a request that used up its tries; several in a row stop the lane."""
+        self._strikes += 1
+        if self._strikes >= _STRIKES:
+            self.stop(code, message)

@@ -1,0 +1,303 @@
+"""The ledger: what is known of every batch, committed before and after each request.
+
+It grows with chunks and exceptions, not with rows. It may be used from several threads and processes at once.
+
+Whatever takes a claim raises `LeaseLost`, and changes nothing, when that claim is no longer the current one: a
+process that was taken for dead and wakes up commits nothing more. Every method raises `LedgerError` when the
+database cannot be used.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from datetime import datetime, timedelta
+from typing import Any, Self, TypedDict, Unpack
+
+from sqlalchemy import Connection, Engine, Row, Select, delete, exists, func, literal, select, update
+
+from batch import database, packing
+from batch import statements as sql
+from batch.batch import CLOSED, Batch, Drop, State
+from batch.chunk import Chunk
+from batch.claim import Claim
+from batch.tables import Trigger, Utc, batches, chunks, configs, drops, fires, reported, runs
+
+_BATCH = select(*(batches.c[field.name] for field in fields(Batch)))
+_FREE: dict[str, Any] = {"owner": None, "lease_until": None}
+_PAGE = 500  # chunks read at a time, so that no slow reader holds a transaction open
+
+
+class Description(TypedDict, total=False):
+    """What becomes known of a batch while it is worked on."""
+
+    sha256: str
+    config: str
+    reason: str | None
+    rows_read: int
+    rows_invalid: int
+
+
+class Ledger:
+    """Batches, claims, chunks and what else must be remembered, in SQLite or PostgreSQL."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open the ledger at the URL; its tables are made, or brought up to date, first.
+
+        Raises:
+            LedgerError: when the URL is wrong, the database unreachable, or the ledger newer than this program.
+        """
+        engine = database.connect(url)
+        try:
+            database.migrate(engine)
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(engine)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with database.explained(self._engine), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with database.explained(self._engine), database.reading(self._engine).connect() as connection:
+            yield connection
+
+    # --- batches
+
+    def seen(self, group_key: str) -> set[tuple[str, str]]:
+        """Return the (file, version) of every drop of the group that was ever taken up."""
+        with self._read() as connection:
+            known = select(drops.c.file, drops.c.version).where(drops.c.group_key == group_key)
+            return {(file, version) for file, version in connection.execute(known)}
+
+    def add(self, drop: Drop, group_key: str) -> Batch | None:
+        """Queue a new batch for the drop; None when this version of the file is known already."""
+        with self._write() as connection:
+            now = sql.now(connection)
+            batch = Batch(
+                id=f"{now:%Y%m%dT%H%M%SZ}-{base64.b32encode(secrets.token_bytes(5)).decode().lower()}",
+                group_key=group_key,
+                file=drop.key,
+                version=drop.version,
+                bytes=drop.size,
+                state=State.QUEUED,
+                received_at=now,
+            )
+            connection.execute(batches.insert().values(**asdict(batch)))
+            identity = {"group_key": group_key, "file": drop.key, "version": drop.version}
+            if sql.insert_new(connection, drops, **identity, batch=batch.id):
+                return batch
+            connection.rollback()
+            return None
+
+    def duplicate_of(self, batch: Batch, sha256: str) -> str | None:
+        """Return the id of the oldest other batch of the same file with these bytes.
+
+        Describe the batch's own `sha256` first: of two that are worked on at once, at least one then sees the other.
+        """
+        same = (batches.c.group_key == batch.group_key, batches.c.file == batch.file, batches.c.sha256 == sha256)
+        others = select(batches.c.id).where(*same, batches.c.id != batch.id)
+        with self._read() as connection:
+            return connection.scalar(others.order_by(batches.c.received_at, batches.c.id).limit(1))
+
+    def drop_duplicate(self, claim: Claim, original_id: str) -> bool:
+        """Forget a batch that is the same as another; its drop now belongs to the original.
+
+        Returns:
+            False, and nothing is changed, when this batch is to be worked on: chunks of it were committed, or the
+            original was itself forgotten.
+        """
+        batch_id = claim.batch.id
+        with self._write() as connection:
+            # Both are locked, in one order: two batches must not be forgotten in favour of each other.
+            both = select(batches.c.id).where(batches.c.id.in_([batch_id, original_id])).order_by(batches.c.id)
+            present = connection.scalars(both.with_for_update()).all()
+            sql.fence(connection, claim)
+            begun = connection.scalar(select(exists().where(chunks.c.batch == batch_id)))
+            if begun or original_id not in present:
+                return False
+            connection.execute(update(drops).where(drops.c.batch == batch_id).values(batch=original_id))
+            connection.execute(delete(runs).where(runs.c.batch == batch_id))
+            connection.execute(delete(batches).where(batches.c.id == batch_id))
+            return True
+
+    def batch(self, batch_id: str) -> Batch | None:
+        """Return the batch, or None when there is none with this id."""
+        with self._read() as connection:
+            return next(_found(connection, _BATCH.where(batches.c.id == batch_id)), None)
+
+    def batches(
+        self, group_key: str | None = None, state: State | None = None, limit: int | None = None
+    ) -> list[Batch]:
+        """Return batches, newest first."""
+        query = _BATCH.order_by(batches.c.received_at.desc(), batches.c.id.desc()).limit(limit)
+        if group_key is not None:
+            query = query.where(batches.c.group_key == group_key)
+        if state is not None:
+            query = query.where(batches.c.state == state)
+        with self._read() as connection:
+            return list(_found(connection, query))
+
+    def waiting(self, group_key: str) -> list[Batch]:
+        """Return the group's batches that anyone may claim now, oldest first."""
+        with self._read() as connection:
+            query = _BATCH.where(batches.c.group_key == group_key, *sql.claimable(connection))
+            return list(_found(connection, query.order_by(batches.c.received_at, batches.c.id)))
+
+    # --- claims
+
+    def claim(self, batch_id: str, owner: str, seconds: float = 30) -> Claim | None:
+        """Take the batch, to work on it alone; None when it is closed, gone, or somebody works on it."""
+        with self._write() as connection:
+            now = sql.now(connection)
+            taken = (
+                update(batches)
+                .where(batches.c.id == batch_id, *sql.claimable(connection))
+                .values(
+                    state=State.RUNNING,
+                    token=batches.c.token + 1,
+                    owner=owner,
+                    lease_until=now + timedelta(seconds=seconds),
+                    attempts=batches.c.attempts + 1,
+                    started_at=func.coalesce(batches.c.started_at, literal(now, Utc)),
+                )
+                .returning(*_BATCH.selected_columns, batches.c.token, batches.c.attempts)
+            )
+            row = connection.execute(taken).one_or_none()
+            if row is None:
+                return None
+            *values, token, attempts = row
+            claim = Claim(Batch(*values), token, owner, attempts)
+            sql.record_run(connection, claim, now)
+            return claim
+
+    def renew(self, claim: Claim, seconds: float = 30) -> None:
+        """Keep the claim for so many seconds from now."""
+        with self._write() as connection:
+            sql.update_fenced(connection, claim, lease_until=sql.now(connection) + timedelta(seconds=seconds))
+
+    def release(self, claim: Claim, *, crashed: bool = False) -> None:
+        """Give an unfinished batch back, for anyone to go on with; unless it `crashed`, this was no attempt."""
+        with self._write() as connection:
+            sql.update_fenced(connection, claim, **_FREE, attempts=claim.attempts - (not crashed))
+
+    def in_progress(self, batch_id: str) -> tuple[str, datetime] | None:
+        """Return who works on the batch, and until when at least; None when nobody does."""
+        with self._read() as connection:
+            runs_on = batches.c.lease_until > literal(sql.now(connection), Utc)
+            lease = select(batches.c.owner, batches.c.lease_until).where(batches.c.id == batch_id, runs_on)
+            row = connection.execute(lease).one_or_none()
+            return row and (row.owner, row.lease_until)
+
+    def describe(self, claim: Claim, **known: Unpack[Description]) -> None:
+        """Write down what became known of the batch; its run keeps the config for audit."""
+        with self._write() as connection:
+            sql.update_fenced(connection, claim, **known)
+            if "config" in known:
+                this_run = update(runs).where(runs.c.batch == claim.batch.id, runs.c.token == claim.token)
+                connection.execute(this_run.values(config=known["config"]))
+
+    def finish(
+        self, claim: Claim, state: State, reason: str | None = None, finished_at: datetime | None = None
+    ) -> Batch:
+        """Close the batch in the given state, and give its lease back; `finished_at` is now, unless told."""
+        closed = {"state": state, "reason": reason and packing.storable(reason), "attempts": 0}
+        with self._write() as connection:
+            sql.update_fenced(connection, claim, **_FREE, **closed, finished_at=finished_at or sql.now(connection))
+            return next(_found(connection, _BATCH.where(batches.c.id == claim.batch.id)))
+
+    # --- chunks
+
+    def put(self, claim: Claim, these: Sequence[Chunk]) -> None:
+        """Commit chunks in one transaction: new ones in this order, known ones (by id) with their new content."""
+        with self._write() as connection:
+            sql.fence(connection, claim)
+            sql.put_chunks(connection, claim.batch.id, these)
+
+    def chunks(self, batch_id: str, integration: str | None = None) -> Iterator[Chunk]:
+        """Yield the batch's chunks in the order in which they were first committed."""
+        query = select(chunks).where(chunks.c.batch == batch_id).order_by(chunks.c.seq).limit(_PAGE)
+        if integration is not None:
+            query = query.where(chunks.c.integration == integration)
+        after = 0
+        while page := self._page(query.where(chunks.c.seq > after)):
+            yield from map(packing.unpack, page)
+            after = page[-1].seq
+
+    def _page(self, query: Select[Any]) -> Sequence[Row[Any]]:
+        with self._read() as connection:
+            return connection.execute(query).all()
+
+    def reopen(self, batch_id: str, reopened: Sequence[Chunk], *, config: str | None) -> bool:
+        """Queue a closed batch again, to owe the rows of the given chunks; False when it is not closed.
+
+        `config` is the fingerprint of the config to go on with; None keeps the batch's own.
+        """
+        queued = {"state": State.QUEUED, "finished_at": None, "reason": None}
+        closed = update(batches).where(batches.c.id == batch_id, batches.c.state.in_(CLOSED))
+        with self._write() as connection:
+            row = connection.execute(
+                closed.values(**queued, config=func.coalesce(config, batches.c.config)).returning(
+                    batches.c.token, batches.c.config
+                )
+            ).one_or_none()
+            if row is None:
+                return False
+            sql.put_chunks(connection, batch_id, reopened)
+            asked = {"trigger": Trigger.RERUN, "started_at": sql.now(connection), "config": row.config}
+            connection.execute(runs.insert().values(batch=batch_id, token=row.token + 1, **asked))
+            return True
+
+    # --- what else is remembered
+
+    def save_config(self, fingerprint: str, document: str) -> None:
+        """Keep a group's config as it was when it was used."""
+        with self._write() as connection:
+            sql.insert_new(connection, configs, fingerprint=fingerprint, document=document)
+
+    def config(self, fingerprint: str) -> str | None:
+        """Return the config that was saved under the fingerprint."""
+        with self._read() as connection:
+            return connection.scalar(select(configs.c.document).where(configs.c.fingerprint == fingerprint))
+
+    def report_once(self, group_key: str, key: str) -> bool:
+        """Tell whether this is the first time that the key is to be reported."""
+        with self._write() as connection:
+            return sql.insert_new(connection, reported, group_key=group_key, file=key)
+
+    def last_fire(self, group_key: str) -> datetime | None:
+        """Return the latest nominal time at which the group's schedule ran."""
+        with self._read() as connection:
+            last: datetime | None = connection.scalar(
+                select(func.max(fires.c.at)).where(fires.c.group_key == group_key)
+            )
+            return last
+
+    def fired(self, group_key: str, at: datetime) -> bool:
+        """Take a nominal time of the group's schedule; False when it was taken already."""
+        with self._write() as connection:
+            return sql.insert_new(connection, fires, group_key=group_key, at=at)
+
+
+def _found(connection: Connection, query: Select[Any]) -> Iterator[Batch]:
+    return (Batch(*row) for row in connection.execute(query))

@@ -1,0 +1,26 @@
+"""Pieces of any size to buffers of about one size, and lines counted in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+
+def buffers(pieces: Iterable[bytes], size: int) -> Iterator[tuple[bytes, bool]]:
+    """Yield the bytes in buffers of at least `size`, each with whether it is the last; the last may be empty."""
+    held: list[bytes] = []
+    length = 0
+    for piece in pieces:
+        held.append(piece)
+        length += len(piece)
+        if length >= size:
+            yield b"".join(held), False
+            held, length = [], 0
+    yield b"".join(held), True
+
+
+def line_ends(text: bytes, end: int) -> int:
+    """Return how many lines end before a place in the text: by LF, CR LF, or CR alone."""
+    count = text.count(b"\n", 0, end)
+    if text.find(b"\r", 0, end) >= 0:
+        count += text.count(b"\r", 0, end) - text.count(b"\r\n", 0, end)
+    return count

@@ -1,0 +1,71 @@
+"""When a request is tried again, and how long to wait before: the one place for it, over tenacity."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event
+
+import tenacity
+from tenacity.wait import wait_exponential_jitter
+
+from integrations.errors import Retryable
+
+_BACKOFF = wait_exponential_jitter(initial=0.5, max=30, jitter=0.5)
+_GLANCE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How stubborn a delivery is: tries when a destination fails, seconds of patience when it says "slow down".
+
+    When `stopping` is set, waits end and nothing is tried again.
+    """
+
+    tries: int = 5
+    patience: float = 300
+    stopping: Event = field(default_factory=Event)
+
+
+def retrying(policy: Policy, before_wait: Callable[[Retryable, float], None]) -> tenacity.AsyncRetrying:
+    """Return a retrier that repeats on `Retryable` and raises the last one when it gives up.
+
+    A wait that the destination asked for is kept as asked; `before_wait` is told of each wait and its seconds.
+    """
+    return tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception_type(Retryable),
+        wait=_wait,
+        stop=lambda state: _gives_up(state, policy),
+        before_sleep=lambda state: before_wait(_error(state), state.upcoming_sleep),
+        sleep=lambda seconds: _sleep(seconds, policy.stopping),
+        reraise=True,
+    )
+
+
+async def _sleep(seconds: float, stopping: Event) -> None:
+    ends = time.monotonic() + seconds
+    while not stopping.is_set() and (left := ends - time.monotonic()) > 0:  # noqa: ASYNC110
+        await asyncio.sleep(min(left, _GLANCE))  # a thread sets the event, which no coroutine can wait for
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    asked = _error(state).retry_after
+    return _BACKOFF(state) if asked is None else asked
+
+
+def _gives_up(state: tenacity.RetryCallState, policy: Policy) -> bool:
+    error = _error(state)
+    if policy.stopping.is_set() or state.upcoming_sleep > policy.patience:
+        return True
+    if error.slow_down:
+        return (state.seconds_since_start or 0) + state.upcoming_sleep > policy.patience
+    return state.attempt_number >= policy.tries
+
+
+def _error(state: tenacity.RetryCallState) -> Retryable:
+    error = state.outcome.exception() if state.outcome else None
+    if not isinstance(error, Retryable):
+        raise TypeError("only Retryable is tried again")
+    return error

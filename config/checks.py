@@ -1,0 +1,169 @@
+"""What can only be checked against the catalog and the group's attributes: names, references, expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+
+from config.errors import BadValueError, Problem
+from config.group import EnabledIntegration
+from config.located import Place, Source
+from config.nearest import nearest
+from config.references import parse
+from integrations import settings
+from integrations.catalog import CATALOG
+from integrations.integration import Integration, Setting
+from mappers.attribute import Attribute
+from mappers.expression import Expression, MappingError, compile_expression
+
+_TEXT = {"text", "integer", "number", "boolean", "date", "datetime"}
+_TAKES = {
+    "text": _TEXT,  # whatever is written as text
+    "number": {"integer", "number"},
+    "integer": {"integer", "number"},
+    "boolean": {"boolean"},
+    "date": {"date", "datetime", "text"},
+    "datetime": {"date", "datetime", "text"},
+    "list": {"list"},
+    "any": {*_TEXT, "list"},
+}
+"""For each type of field the kinds of expression that can fill it."""
+
+
+def check(
+    integrations: Mapping[str, EnabledIntegration],
+    attributes: Mapping[str, Attribute] | None,
+    *,
+    closed: bool,
+    source: Source,
+) -> Iterator[Problem]:
+    """Yield what is wrong with the integrations of a group; None for attributes leaves expressions unchecked."""
+    yield from _names(attributes or {}, integrations, source)
+    for name, enabled in integrations.items():
+        place = ("integrations", name)
+        integration = CATALOG.get(enabled.type)
+        if attributes is not None:
+            compiled = partial(compile_expression, attributes=attributes, closed=closed)
+            yield from _expressions(enabled, integration, compiled, source, place)
+        if integration is None:
+            hint = nearest(enabled.type, CATALOG)
+            yield source.problem((*place, "type"), f"`{enabled.type}` is not in the catalog", hint)
+            yield from _literals(enabled, source, place)
+            continue
+        yield from _credentials(enabled, integration, source, place)
+        yield from _settings(enabled, integration, source, place)
+        yield from _fields(enabled, integration, source, place)
+
+
+def _names(
+    attributes: Mapping[str, Attribute], integrations: Mapping[str, EnabledIntegration], source: Source
+) -> Iterator[Problem]:
+    for name in attributes:
+        if not name or name.startswith("_"):
+            reason = "an attribute's name must not be empty or begin with `_`"
+            yield source.problem(("attributes", name), reason)
+    for name in integrations:
+        if not name or not name.isprintable() or name != name.strip() or "," in name:
+            reason = "an integration's name must not be empty, hold commas, or begin or end with space"
+            yield source.problem(("integrations", name), reason)
+
+
+def _literals(enabled: EnabledIntegration, source: Source, place: Place) -> Iterator[Problem]:
+    for name, reference in enabled.credentials.items():
+        try:
+            parse(reference)
+        except BadValueError as mistake:
+            yield source.problem((*place, "credentials", name), mistake.reason)
+
+
+def _credentials(
+    enabled: EnabledIntegration, integration: Integration, source: Source, place: Place
+) -> Iterator[Problem]:
+    here = (*place, "credentials")
+    known = {setting.name: setting for setting in integration.credentials}
+    yield from _literals(enabled, source, place)
+    for name in enabled.credentials.keys() - known:
+        yield source.problem((*here, name), f"{integration.name} has no such credential", nearest(name, known))
+    yield from _missing(known, enabled.credentials, source, here)
+
+
+def _settings(enabled: EnabledIntegration, integration: Integration, source: Source, place: Place) -> Iterator[Problem]:
+    here = (*place, "settings")
+    known = settings.known(integration)
+    secrets = {setting.name for setting in integration.credentials}
+    wrong = False
+    for name, value in enabled.settings.items():
+        if name in secrets:
+            yield source.problem((*here, name), "is a credential: it belongs under `credentials`, as a reference")
+        elif name not in known:
+            yield source.problem((*here, name), f"{integration.name} has no such setting", nearest(name, known))
+        elif reason := settings.problem(known[name], value):
+            wrong = True
+            yield source.problem((*here, name), reason)
+    yield from _missing(known, enabled.settings, source, here)
+    if not wrong:
+        try:
+            settings.limits(integration, enabled.settings)
+        except ValueError as error:
+            yield source.problem((*here, "batch_size"), str(error))
+
+
+def _missing(
+    known: Mapping[str, Setting], given: Mapping[str, object], source: Source, here: Place
+) -> Iterator[Problem]:
+    for name, setting in known.items():
+        if setting.required and name not in given:
+            yield source.problem((*here, name), f"is missing: {setting.help}")
+
+
+def _fields(enabled: EnabledIntegration, integration: Integration, source: Source, place: Place) -> Iterator[Problem]:
+    here = (*place, "mapping")
+    names = [field.name for field in integration.fields]
+    for name in enabled.mapping:
+        if integration.field(name) is None or "*" in name:
+            reason = f"{integration.name} has no such field"
+            yield source.problem((*here, name), reason, nearest(name, names))
+        elif "" in name.split("."):
+            yield source.problem((*here, name), "has an empty part between its dots")
+        elif inside := next((other for other in enabled.mapping if other.startswith(f"{name}.")), None):
+            yield source.problem((*here, inside), f"stands inside `{name}`, which is a value of its own")
+    for field in integration.fields:
+        if field.required and field.name not in enabled.mapping:
+            yield source.problem((*here, field.name), f"is missing, and {integration.name} requires it")
+
+
+def _expressions(
+    enabled: EnabledIntegration,
+    integration: Integration | None,
+    compiled: Callable[[str], Expression],
+    source: Source,
+    place: Place,
+) -> Iterator[Problem]:
+    wanted = [((*place, "mapping", name), sql, _kinds(integration, name)) for name, sql in enabled.mapping.items()]
+    if enabled.where is not None:
+        wanted.append(((*place, "where"), enabled.where, {"boolean"}))
+    for here, sql, kinds in wanted:
+        try:
+            kind = compiled(sql).kind
+        except MappingError as error:
+            yield source.problem(here, error.reason, error.hint)
+            continue
+        if kind not in kinds:
+            yield source.problem(here, f"gives {_a(kind)}, where {_either(kinds)} is needed")
+
+
+def _kinds(integration: Integration | None, name: str) -> set[str]:
+    field = integration.field(name) if integration else None
+    if integration is None or field is None:
+        return {*_TAKES["any"], "nothing"}
+    lists = {"list"} if integration.item.list_separator else set()
+    scalars = _TEXT if integration.item.text_only else set()
+    return {*_TAKES[field.type], *lists, *scalars, "nothing"}
+
+
+def _a(kind: str) -> str:
+    return kind if kind in ("text", "nothing") else f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+
+
+def _either(kinds: set[str]) -> str:
+    return " or ".join(_a(kind) for kind in sorted(kinds - {"nothing"}))

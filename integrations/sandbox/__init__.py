@@ -1,0 +1,11 @@
+"""The sandbox: stand-ins for every integration of the catalog, on this machine.
+
+They answer as their vendors do, refuse addresses at `rejected.example` one by one (and HubSpot a whole request for
+one at `conflict.example`), go wrong on demand, and keep a journal of every record that they took.
+"""
+
+from integrations.sandbox.faults import Faults
+from integrations.sandbox.journal import Journal
+from integrations.sandbox.server import app, running, serve, settings_for
+
+__all__ = ["Faults", "Journal", "app", "running", "serve", "settings_for"]

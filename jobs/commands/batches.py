@@ -1,0 +1,158 @@
+"""Commands for what happened: `batches`, `show` and `rerun`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jobs import screen
+from jobs.commands.drops import stopping_on_signals
+from jobs.options import AnyGroup, AsJson, ConfigPath, chosen
+
+if TYPE_CHECKING:
+    from batch.outcome import Outcome
+    from batch.runtime import Runtime
+    from jobs.rerun import Rerun
+
+BatchId = Annotated[str, typer.Argument(metavar="BATCH", help="A batch's id, or a beginning of it that only it has.")]
+States = Annotated[
+    str | None, typer.Option("--state", help="queued, running, delivered, partial or failed; all if not given.")
+]
+
+
+def batches(
+    ctx: typer.Context, group: AnyGroup = None, state: States = None, json: AsJson = False, config: ConfigPath = None
+) -> None:
+    """List batches, newest first."""
+    from batch.batch import State
+    from jobs.opening import opened
+
+    if state is not None and state not in set(State):
+        raise typer.BadParameter(f"{state} is not a state; there are {', '.join(State)}")
+    with opened(chosen(ctx, config)) as runtime:
+        found = runtime.ledger.batches(group, State(state) if state else None)
+    lines = [
+        {
+            "batch": batch.id,
+            "group_key": batch.group_key,
+            "file": batch.file,
+            "state": batch.state.value,
+            "rows": batch.rows_read,
+            "invalid": batch.rows_invalid,
+            "reason": batch.reason,
+            "received_at": batch.received_at.isoformat(),
+            "finished_at": batch.finished_at and batch.finished_at.isoformat(),
+        }
+        for batch in found
+    ]
+    if json:
+        screen.as_json(lines)
+    else:
+        heads = ["batch", "file", "state", "rows", "invalid", "reason"]
+        screen.table(heads, ([line[head] for head in heads] for line in lines))
+
+
+def show(ctx: typer.Context, batch: BatchId, json: AsJson = False, config: ConfigPath = None) -> None:
+    """Show a batch's receipt as the ledger has it now."""
+    from batch.receipt import Books, compose
+    from jobs.opening import opened
+
+    with opened(chosen(ctx, config)) as runtime:
+        found = runtime.ledger.batch(_whole_id(runtime, batch))
+        if found is None:
+            raise typer.BadParameter(f"there is no batch {batch}; `flatdrop batches` lists them")
+        receipt = compose(Books.read(runtime.ledger, found))
+    if json:
+        screen.as_json(receipt)
+    else:
+        screen.receipt(receipt)
+
+
+def rerun(
+    ctx: typer.Context,
+    batch: BatchId,
+    integration: Annotated[str | None, typer.Option("--integration", help="One integration; all if not given.")] = None,
+    outcome: Annotated[
+        str, typer.Option("--outcome", help="Which rows: failed, unknown, rejected, invalid; several with commas.")
+    ] = "failed",
+    config: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--config",
+            help="`original` (as the batch was taken up) or `current` (as the group is configured today); "
+            "else the path of flatdrop.yaml.",
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Send again what a batch still owes, and only that."""
+    from batch.receipt import Books, compose
+    from jobs import rerun as reruns
+    from jobs.opening import opened
+    from jobs.run import needs_operator
+
+    named = [one for one in config or [] if one not in ("original", "current")]
+    current = "current" in (config or [])
+    outcomes = _outcomes(outcome)
+    with opened(chosen(ctx, Path(named[-1]) if named else None)) as runtime:
+        whole = _whole_id(runtime, batch)
+        plan = reruns.plan(runtime, whole, integration=integration, outcomes=outcomes, current=current)
+        if not json:
+            _tell(plan)
+        if dry_run:
+            if json:
+                screen.as_json(_plan_document(plan))
+            return
+        if plan.nothing:
+            receipt = compose(Books.read(runtime.ledger, reruns.closed(runtime, whole)))
+        else:
+            with stopping_on_signals(runtime.stopping), screen.progress(quiet=json) as watch:
+                receipt = reruns.carry_out(runtime, plan, watch)
+    if json:
+        screen.as_json(receipt)
+    else:
+        screen.receipt(receipt)
+    raise typer.Exit(1 if needs_operator(receipt) else 0)
+
+
+def _outcomes(text: str) -> tuple[Outcome, ...]:
+    from batch.outcome import Outcome
+    from jobs.rerun import RERUNNABLE
+
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    wrong = [name for name in names if name not in RERUNNABLE]
+    if wrong or not names:
+        raise typer.BadParameter(f"{', '.join(wrong) or 'nothing'}: there are {', '.join(RERUNNABLE)}")
+    return tuple(Outcome(name) for name in names)
+
+
+def _whole_id(runtime: Runtime, start: str) -> str:
+    """Return the one batch id that begins so; what is no beginning is left for others to refuse."""
+    matching = [batch.id for batch in runtime.ledger.batches() if batch.id.startswith(start)]
+    return matching[0] if len(matching) == 1 else start
+
+
+def _plan_document(plan: Rerun) -> dict[str, Any]:
+    return {
+        "batch": plan.batch,
+        "whole_file": plan.whole_file,
+        "unchecked_rows": plan.unchecked,
+        "integrations": {name: asdict(share) for name, share in plan.shares.items()},
+    }
+
+
+def _tell(plan: Rerun) -> None:
+    from jobs.rerun import risk
+
+    if plan.nothing:
+        screen.say("Nothing of that kind is owed.")
+    if plan.whole_file:
+        screen.say("The file could not be used; it is read again.")
+    if plan.unchecked:
+        screen.say(f"{plan.unchecked:,} rows that the group's check refused are checked again.")
+    for name, share in plan.shares.items():
+        screen.say(f"{name}: {share.rows:,} rows in {share.requests:,} requests; {risk(share)}")

@@ -1,0 +1,88 @@
+"""Commands that take drops up: `run` and `serve`."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event
+from typing import Annotated
+
+import typer
+
+from jobs import screen
+from jobs.options import AnyGroup, AsJson, ConfigPath, chosen
+
+
+def run(
+    ctx: typer.Context,
+    group: AnyGroup = None,
+    file: Annotated[str | None, typer.Option("--file", help="One drop's key, like abc123/customers.csv.")] = None,
+    json: AsJson = False,
+    config: ConfigPath = None,
+) -> None:
+    """Process every drop that waits, now."""
+    from jobs import run as runs
+    from jobs.opening import opened
+
+    with opened(chosen(ctx, config)) as runtime, stopping_on_signals(runtime.stopping):
+        keys = [key_of(runtime.groups, group)] if group else list(runtime.groups)
+        if file and not group:
+            keys = [key_of(runtime.groups, file.partition("/")[0])]
+        with screen.progress(quiet=json) as watch:
+            report = runs.run(runtime, keys, file=file, watch=watch)
+    for notice in report.notices:
+        screen.warn(notice)
+    for problem in report.problems:
+        screen.warn(problem)
+    if json:
+        screen.as_json(report.receipts)
+    else:
+        for receipt in report.receipts:
+            screen.receipt(receipt)
+        if not report.receipts and not report.problems:
+            screen.say("No drop is waiting.")
+    raise typer.Exit(1 if report.needs_operator else 0)
+
+
+def serve(ctx: typer.Context, config: ConfigPath = None) -> None:
+    """Run each group by its schedule until told to stop; a file that is being processed is seen to a safe point."""
+    from jobs import serving
+    from jobs.opening import opened
+
+    with opened(chosen(ctx, config)) as runtime, stopping_on_signals(runtime.stopping):
+        serving.serve(runtime)
+
+
+def key_of(groups: object, key: str) -> str:
+    """Return the key of a configured group.
+
+    Raises:
+        typer.BadParameter: when there is none.
+    """
+    from mappers.expression import nearest
+
+    known = dict.fromkeys(groups) if isinstance(groups, dict) else {}
+    if key in known:
+        return key
+    hint = nearest(key, known) or f"there are {', '.join(known)}"
+    raise typer.BadParameter(f"there is no group {key}: {hint}")
+
+
+@contextmanager
+def stopping_on_signals(stopping: Event) -> Iterator[None]:
+    """Set the event on the first SIGTERM or SIGINT, and let a second one end the process as usual."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    former = {number: signal.getsignal(number) for number in numbers}
+
+    def stop(number: int, _frame: object) -> None:
+        stopping.set()
+        signal.signal(number, former[signal.Signals(number)])
+
+    for number in numbers:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

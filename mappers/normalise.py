@@ -1,0 +1,180 @@
+"""From the text of a cell to the value of an attribute's type.
+
+Each type has three steps, all over whole columns: `tidy` (text to text: trimmed, lower-case, E.164), `problems`
+(what can be wrong with the tidy text) and `value` (the tidy text as that value; null where it means none).
+Text is never guessed at: a type is what the group declares, and everything else stays as it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import phonenumbers
+import polars as pl
+
+from mappers.attribute import Attribute
+
+_ATOM = r"""[^\s@.()<>\[\]:;,\\"\x00-\x20\x7f]+"""
+_LABEL = r"[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?"
+_EMAIL = rf"^{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+\p{{L}}[\p{{L}}\p{{N}}-]{{0,61}}[\p{{L}}\p{{N}}]$"
+_INTEGER = r"^[+-]?[0-9]+$"
+_NUMBER = r"^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+_TRUE = ["true", "1", "yes", "y", "t"]
+_FALSE = ["false", "0", "no", "n", "f"]
+_SAFE_DIGITS = 15  # every decimal of so many digits survives the way through a double (IEEE 754)
+_ISO_SECONDS = "%Y-%m-%dT%H:%M:%S%.f%z"
+_ISO_MINUTES = "%Y-%m-%dT%H:%M%z"
+_UTC = pl.Datetime("us", "UTC")
+
+DTYPES: dict[str, pl.DataType] = {
+    "string": pl.String(),
+    "email": pl.String(),
+    "phone": pl.String(),
+    "integer": pl.Int64(),
+    "number": pl.Float64(),
+    "boolean": pl.Boolean(),
+    "date": pl.Date(),
+    "datetime": _UTC,
+    "list": pl.List(pl.String()),
+}
+"""The polars type of an attribute's values after the check, which is what mappings see."""
+
+Problem = tuple[str, pl.Expr]  # a code, and where in the tidy text it does not apply (true: all is well)
+
+
+def blank(name: str) -> pl.Expr:
+    """Where a text cell says nothing: absent, empty, or only white space."""
+    return pl.col(name).is_null() | (pl.col(name).str.strip_chars().str.len_bytes() == 0)
+
+
+def tidy(name: str, attribute: Attribute) -> pl.Expr:
+    """Return the text of a cell in the form that its type is written in; text of no sense stays as it is."""
+    text = pl.col(name)
+    if attribute.type == "string":
+        return text
+    if attribute.type == "email":
+        return text.str.strip_chars().str.to_lowercase()
+    if attribute.type == "phone":
+        return text.str.strip_chars().map_batches(_in_e164(attribute.region), return_dtype=pl.String)
+    return text.str.strip_chars()
+
+
+def problems(name: str, attribute: Attribute) -> list[Problem]:
+    """Return what can be wrong with a tidy text of this type."""
+    text, of = pl.col(name), attribute.type
+    if of == "email":
+        return [("email.format", text.str.contains(_EMAIL) & (text.str.len_bytes() <= 254))]
+    if of == "phone":
+        return [("phone.format", text.str.starts_with("+"))]
+    if of == "integer":
+        digits = text.str.contains(_INTEGER)
+        return [("integer.format", digits), ("integer.range", ~digits | value(name, attribute).is_not_null())]
+    if of == "number":
+        number = text.str.contains(_NUMBER)
+        finite = text.cast(pl.Float64, strict=False).is_finite()
+        return [
+            ("number.format", number & finite),
+            ("number.precision", text.map_batches(_exact_as_double, return_dtype=pl.Boolean)),
+        ]
+    if of in ("boolean", "date", "datetime"):
+        return [(f"{of}.format", value(name, attribute).is_not_null())]
+    return []
+
+
+def value(name: str, attribute: Attribute) -> pl.Expr:
+    """Return the value that a tidy text means; null where it means none of its type."""
+    return _VALUES.get(attribute.type, _as_text)(pl.col(name), attribute)
+
+
+def items(name: str, separator: str) -> pl.Expr:
+    """Return the trimmed, non-blank items of a list that is written as one text."""
+    return tidy_items(pl.col(name).str.split(separator))
+
+
+def tidy_items(lists: pl.Expr) -> pl.Expr:
+    """Return lists of text with every item trimmed and blank items left out; an empty list is null."""
+    trimmed = lists.list.eval(pl.element().str.strip_chars())
+    kept = trimmed.list.eval(pl.element().filter(pl.element().is_not_null() & (pl.element() != "")))
+    return pl.when(kept.list.len() > 0).then(kept)
+
+
+def _as_text(text: pl.Expr, _attribute: Attribute) -> pl.Expr:
+    return text
+
+
+def _as_integer(text: pl.Expr, _attribute: Attribute) -> pl.Expr:
+    return text.cast(pl.Int64, strict=False)
+
+
+def _as_number(text: pl.Expr, _attribute: Attribute) -> pl.Expr:
+    return text.cast(pl.Float64, strict=False)
+
+
+def _as_boolean(text: pl.Expr, _attribute: Attribute) -> pl.Expr:
+    word = text.str.to_lowercase()
+    return pl.when(word.is_in(_TRUE)).then(True).when(word.is_in(_FALSE)).then(False)
+
+
+def _as_date(text: pl.Expr, attribute: Attribute) -> pl.Expr:
+    if attribute.format is None:
+        text = pl.when(text.str.contains(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")).then(text)
+    parsed = text.str.strptime(pl.Date, attribute.format or "%Y-%m-%d", strict=False)
+    return pl.when(parsed.dt.year().is_between(1, 9999)).then(parsed)
+
+
+def _as_datetime(text: pl.Expr, attribute: Attribute) -> pl.Expr:
+    if attribute.format is not None:
+        parsed = text.str.strptime(_UTC, attribute.format, strict=False)
+    else:
+        iso = text.str.replace(r"^(\S+) ", "${1}T").str.replace(r"[zZ]$", "+00:00")
+        seconds = iso.str.strptime(_UTC, _ISO_SECONDS, strict=False)
+        parsed = pl.coalesce(seconds, iso.str.strptime(_UTC, _ISO_MINUTES, strict=False))
+    return pl.when(parsed.dt.year().is_between(1, 9999)).then(parsed)
+
+
+_VALUES: dict[str, Callable[[pl.Expr, Attribute], pl.Expr]] = {
+    "integer": _as_integer,
+    "number": _as_number,
+    "boolean": _as_boolean,
+    "date": _as_date,
+    "datetime": _as_datetime,
+}
+
+
+def _exact_as_double(texts: pl.Series) -> pl.Series:
+    """Say which numbers a double carries digit for digit; only those with many digits cost time."""
+    digits = texts.str.replace(r"[eE].*$", "").str.replace_all(r"[^0-9]", "").str.strip_chars_start("0")
+    exact = digits.str.len_bytes() <= _SAFE_DIGITS
+    doubtful = (~exact).fill_null(value=False).arg_true()
+    if len(doubtful) == 0:
+        return exact
+    survives = [_survives(text) for text in texts.gather(doubtful)]
+    return exact.scatter(doubtful, pl.Series(survives, dtype=pl.Boolean))
+
+
+def _survives(text: str) -> bool:
+    try:
+        return Decimal(text) == Decimal(repr(float(text)))
+    except (ArithmeticError, ValueError):
+        return False
+
+
+def _in_e164(region: str | None) -> Callable[[pl.Series], pl.Series]:
+    def convert(texts: pl.Series) -> pl.Series:
+        distinct = texts.drop_nulls().unique()
+        numbers = {text: _e164(text, region) for text in distinct}
+        return texts.replace_strict(numbers, default=None, return_dtype=pl.String) if numbers else texts
+
+    return convert
+
+
+def _e164(text: str, region: str | None) -> str:
+    """Return a number in E.164, or the text without a leading plus where it is none (so that it cannot pass)."""
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return text.lstrip("+")
+    if not phonenumbers.is_valid_number(number):
+        return text.lstrip("+")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -1,0 +1,84 @@
+"""A group's attributes as a pandera schema: one check a rule, named by the rule's stable code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pandera.polars as pa
+import polars as pl
+from pandera.api.polars.types import PolarsData
+
+from mappers import normalise
+from mappers.attribute import Attribute
+
+
+def of(attributes: Mapping[str, Attribute]) -> pa.DataFrameSchema:
+    """Return the schema that tidy text (and lists) of these attributes must keep.
+
+    A cell that says nothing breaks no rule but `required`; the caller turns cleared cells into null.
+    """
+    return pa.DataFrameSchema({name: _column(name, attribute) for name, attribute in attributes.items()})
+
+
+def _column(name: str, attribute: Attribute) -> pa.Column:
+    is_list = attribute.type == "list"
+    rules = _list_rules(name, attribute) if is_list else _text_rules(name, attribute)
+    checks = [_check(code, holds | _silent(name, is_list=is_list)) for code, holds in rules]
+    if attribute.required:
+        checks.append(_check("required", ~_silent(name, is_list=is_list)))
+    dtype = pl.List(pl.String) if is_list else pl.String
+    return pa.Column(dtype, checks, nullable=True, required=False)
+
+
+def _check(code: str, holds: pl.Expr) -> pa.Check:
+    def select(data: PolarsData) -> pl.LazyFrame:
+        return data.lazyframe.select(holds.fill_null(value=False).alias(data.key or ""))
+
+    # ignore_na would hide the nulls that `required` looks for
+    return pa.Check(select, name=code, ignore_na=False)
+
+
+def _silent(name: str, *, is_list: bool) -> pl.Expr:
+    return pl.col(name).is_null() if is_list else normalise.blank(name)
+
+
+def _text_rules(name: str, attribute: Attribute) -> list[normalise.Problem]:
+    text, value = pl.col(name), normalise.value(name, attribute)
+    meaningless = value.is_null()  # said by the type's own code already
+    rules = normalise.problems(name, attribute)
+    if (low := attribute.bound("min")) is not None:
+        rules.append(("min", meaningless | (value >= pl.lit(low))))
+    if (high := attribute.bound("max")) is not None:
+        rules.append(("max", meaningless | (value <= pl.lit(high))))
+    rules += _length_rules(text.str.len_chars(), attribute)
+    if attribute.matches is not None:
+        rules.append(("matches", text.str.contains(attribute.matches)))
+    if attribute.one_of is not None:
+        rules.append(("one_of", meaningless | value.is_in(_allowed(attribute))))
+    return rules
+
+
+def _list_rules(name: str, attribute: Attribute) -> list[normalise.Problem]:
+    lists = pl.col(name)
+    rules = _length_rules(lists.list.len(), attribute)
+    if attribute.matches is not None:
+        rules.append(("matches", lists.list.eval(pl.element().str.contains(attribute.matches)).list.all()))
+    if attribute.one_of is not None:
+        rules.append(("one_of", lists.list.eval(pl.element().is_in(_allowed(attribute))).list.all()))
+    return rules
+
+
+def _length_rules(length: pl.Expr, attribute: Attribute) -> list[normalise.Problem]:
+    rules = []
+    if attribute.min_length is not None:
+        rules.append(("min_length", length >= attribute.min_length))
+    if attribute.max_length is not None:
+        rules.append(("max_length", length <= attribute.max_length))
+    return rules
+
+
+def _allowed(attribute: Attribute) -> list[str] | list[int] | list[float]:
+    convert: Callable[[str | int | float], str | int | float] = {"integer": int, "number": float}.get(
+        attribute.type, str
+    )
+    return [convert(one) for one in attribute.one_of or ()]  # type: ignore[return-value]
