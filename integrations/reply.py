@@ -14,7 +14,8 @@ from integrations.integration import Integration, Reply, Sent, Verdict
 
 _WORDS = 300
 _CODE = 60
-_ADDRESS = re.compile(r"[^\s@<>()\"'“”‘’,;:]+@[^\s@<>()\"'“”‘’,;:]+")
+_PART = r"[^\s@<>()\"'“”‘’,;:]"
+_ADDRESS = re.compile(rf"(?<!{_PART}){_PART}+@{_PART}+")  # looks from the start of a word only, so never twice
 _PLACES = ("detail", "message", "error_description", "title", "error")
 """Where destinations put the sentence about what is wrong, the most telling first."""
 

@@ -8,9 +8,7 @@ from typing import Literal, Self
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-AttributeType = Literal[
-    "string", "email", "phone", "integer", "number", "boolean", "date", "datetime", "list"
-]
+AttributeType = Literal["string", "email", "phone", "integer", "number", "boolean", "date", "datetime", "list"]
 
 Bound = int | float | date | datetime
 _BOUNDED = {"integer", "number", "date", "datetime"}
@@ -34,33 +32,21 @@ class Attribute(BaseModel):
 
     type: AttributeType = Field("string", description="How the text of a cell is read and normalised.")
     required: bool = Field(False, description="A record without a value here is invalid.")
-    unique: bool = Field(
-        False, description="A value may stand in one row of a file only; the first row keeps it."
-    )
+    unique: bool = Field(False, description="A value may stand in one row of a file only; the first row keeps it.")
     min: int | float | date | datetime | None = Field(
         None, description="The least number, or the first date, that is allowed."
     )
     max: int | float | date | datetime | None = Field(
         None, description="The greatest number, or the last date, that is allowed."
     )
-    min_length: int | None = Field(
-        None, ge=0, description="The least count of characters, or of items in a list."
-    )
-    max_length: int | None = Field(
-        None, ge=0, description="The greatest count of characters, or of items in a list."
-    )
-    matches: str | None = Field(
-        None, description="A regular expression (Rust syntax) that the text must match."
-    )
-    one_of: tuple[str | int | float, ...] | None = Field(
-        None, description="The only values that are allowed."
-    )
+    min_length: int | None = Field(None, ge=0, description="The least count of characters, or of items in a list.")
+    max_length: int | None = Field(None, ge=0, description="The greatest count of characters, or of items in a list.")
+    matches: str | None = Field(None, description="A regular expression (Rust syntax) that the text must match.")
+    one_of: tuple[str | int | float, ...] | None = Field(None, description="The only values that are allowed.")
     region: str | None = Field(
         None, pattern="^[A-Z]{2}$", description="phone: the country of numbers that are written without one."
     )
-    format: str | None = Field(
-        None, description="date, datetime: how it is written (strptime); ISO 8601 if not given."
-    )
+    format: str | None = Field(None, description="date, datetime: how it is written (strptime); ISO 8601 if not given.")
 
     @model_validator(mode="after")
     def _rules_fit_the_type(self) -> Self:
@@ -68,9 +54,7 @@ class Attribute(BaseModel):
             if getattr(self, rule) not in (None, False) and self.type not in types:
                 raise ValueError(f"`{rule}` is for {_either(types)}, not for {self.type}")
         if self.type == "datetime" and self.format and "%z" not in self.format and "%:z" not in self.format:
-            raise ValueError(
-                "`format` of a datetime must hold the zone (%z), or nobody knows which instant is meant"
-            )
+            raise ValueError("`format` of a datetime must hold the zone (%z), or nobody knows which instant is meant")
         _expect_order("min", self.bound("min"), "max", self.bound("max"))
         _expect_order("min_length", self.min_length, "max_length", self.max_length)
         if self.matches is not None:

@@ -93,9 +93,7 @@ def compile_expression(sql: str, attributes: Mapping[str, Attribute], *, closed:
     _expect_known(names, attributes, closed=closed)
     kind = _kind(expr, names, attributes)
     if not _row_by_row(json.loads(expr.meta.serialize(format="json"))):
-        raise MappingError(
-            "it looks beyond its own row (an aggregate or a window), and a record is mapped by itself"
-        )
+        raise MappingError("it looks beyond its own row (an aggregate or a window), and a record is mapped by itself")
     return Expression(sql, expr, names, kind)
 
 
@@ -127,9 +125,7 @@ def _expect_known(names: tuple[str, ...], attributes: Mapping[str, Attribute], *
 
 
 def _kind(expr: pl.Expr, names: tuple[str, ...], attributes: Mapping[str, Attribute]) -> str:
-    dtypes = {
-        name: normalise.DTYPES[attributes[name].type if name in attributes else "string"] for name in names
-    }
+    dtypes = {name: normalise.DTYPES[attributes[name].type if name in attributes else "string"] for name in names}
     try:
         dtype = pl.DataFrame(schema={ROW: pl.Int64(), **dtypes}).select(expr.alias("value")).schema["value"]
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
@@ -184,9 +180,7 @@ def _one_slip_apart(one: str, other: str) -> bool:
     """
     if one == other or min(len(one), len(other)) < 4 or re.sub(r"\d", "", one) == re.sub(r"\d", "", other):
         return False
-    start = next(
-        (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
-    )
+    start = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     a, b = one[start:], other[start:]
     return a[1:] == b[1:] or a[1:] == b or a == b[1:] or (a[1::-1] == b[:2] and a[2:] == b[2:])
 

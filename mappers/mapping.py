@@ -81,9 +81,7 @@ def _with_missing(frame: pl.DataFrame, names: set[str]) -> pl.DataFrame:
     return frame.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
 
 
-def _filter(
-    where: Expression | None, frame: pl.DataFrame, problems: list[Problem]
-) -> tuple[pl.DataFrame, pl.Series]:
+def _filter(where: Expression | None, frame: pl.DataFrame, problems: list[Problem]) -> tuple[pl.DataFrame, pl.Series]:
     if where is None:
         return frame, frame[ROW].clear()
     meant, failed = _evaluate(where, frame)
@@ -110,9 +108,7 @@ def _evaluate_all(targets: tuple[Target, ...], frame: pl.DataFrame, problems: li
     return values
 
 
-def _evaluate_apart(
-    targets: tuple[Target, ...], frame: pl.DataFrame, problems: list[Problem]
-) -> pl.DataFrame:
+def _evaluate_apart(targets: tuple[Target, ...], frame: pl.DataFrame, problems: list[Problem]) -> pl.DataFrame:
     values = frame.select(ROW)
     for target in targets:
         column, failed = _evaluate(target.expression, frame)
@@ -170,11 +166,7 @@ def _zoned(dtype: pl.DataType) -> bool:
 
 def _list_of_text(column: pl.Expr, dtype: pl.List) -> pl.Expr:
     item = pl.element()
-    keep = (
-        item.is_not_null() & (item.str.strip_chars() != "")
-        if dtype.inner == pl.String
-        else item.is_not_null()
-    )
+    keep = item.is_not_null() & (item.str.strip_chars() != "") if dtype.inner == pl.String else item.is_not_null()
     kept = column.list.eval(item.filter(keep))
     return pl.when(kept.list.len() > 0).then(kept).name.keep()
 
@@ -187,9 +179,7 @@ def as_text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     return text.str.strip_suffix(".0") if dtype.is_float() else text
 
 
-def _cleared(
-    targets: tuple[Target, ...], frame: pl.DataFrame, values: pl.DataFrame
-) -> Iterator[tuple[str, pl.Series]]:
+def _cleared(targets: tuple[Target, ...], frame: pl.DataFrame, values: pl.DataFrame) -> Iterator[tuple[str, pl.Series]]:
     """A field is emptied where it came out empty and every attribute that its expression names is cleared."""
     for target in targets:
         flags = [CLEARED + name for name in target.expression.names]
@@ -203,9 +193,7 @@ def _cleared(
 
 def _missing(target: Target, values: pl.DataFrame) -> Problem:
     message = f"`{target.name}` is required by the destination and came out empty: {target.expression.sql}"
-    return Problem(
-        "mapping.required", target.name, message, values.filter(values[target.name].is_null())[ROW]
-    )
+    return Problem("mapping.required", target.name, message, values.filter(values[target.name].is_null())[ROW])
 
 
 def _without_problems(mapped: Mapped) -> Mapped:

@@ -18,11 +18,15 @@ from mappers.attribute import Attribute
 _ATOM = r"""[^\s@.()<>\[\]:;,\\"\x00-\x20\x7f]+"""
 _LABEL = r"[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?"
 _EMAIL = rf"^{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+\p{{L}}[\p{{L}}\p{{N}}-]{{0,61}}[\p{{L}}\p{{N}}]$"
+_PLAIN_ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_PLAIN_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_PLAIN_EMAIL = rf"^{_PLAIN_ATOM}(?:\.{_PLAIN_ATOM})*@(?:{_PLAIN_LABEL}\.)+[A-Za-z][A-Za-z0-9-]*[A-Za-z0-9]$"
 _INTEGER = r"^[+-]?[0-9]+$"
 _NUMBER = r"^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+_EMAIL_BYTES = 254  # RFC 5321, less the brackets of a path
 _TRUE = ["true", "1", "yes", "y", "t"]
 _FALSE = ["false", "0", "no", "n", "f"]
-_SAFE_DIGITS = 15  # every decimal of so many digits survives the way through a double (IEEE 754)
+_SAFE_DIGITS = 15  # a decimal of so many digits survives the way through a double (IEEE 754)
 _ISO_SECONDS = "%Y-%m-%dT%H:%M:%S%.f%z"
 _ISO_MINUTES = "%Y-%m-%dT%H:%M%z"
 _UTC = pl.Datetime("us", "UTC")
@@ -64,7 +68,7 @@ def problems(name: str, attribute: Attribute) -> list[Problem]:
     """Return what can be wrong with a tidy text of this type."""
     text, of = pl.col(name), attribute.type
     if of == "email":
-        return [("email.format", text.str.contains(_EMAIL) & (text.str.len_bytes() <= 254))]
+        return [("email.format", text.map_batches(_is_email, return_dtype=pl.Boolean))]
     if of == "phone":
         return [("phone.format", text.str.starts_with("+"))]
     if of == "integer":
@@ -142,15 +146,23 @@ _VALUES: dict[str, Callable[[pl.Expr, Attribute], pl.Expr]] = {
 }
 
 
+def _is_email(texts: pl.Series) -> pl.Series:
+    """Say which texts are e-mail addresses; letters beyond ASCII make a pattern forty times slower, and are rare."""
+    plain = texts.str.contains(_PLAIN_EMAIL)
+    return _where_not(plain, texts, lambda odd: odd.str.contains(_EMAIL)) & (texts.str.len_bytes() <= _EMAIL_BYTES)
+
+
+def _where_not(quick: pl.Series, texts: pl.Series, careful: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """Return a quick yes as it is, and ask the careful way only where it is no yes."""
+    doubtful = (~quick).fill_null(value=False).arg_true()
+    return quick.scatter(doubtful, careful(texts.gather(doubtful))) if len(doubtful) else quick
+
+
 def _exact_as_double(texts: pl.Series) -> pl.Series:
     """Say which numbers a double carries digit for digit; only those with many digits cost time."""
-    digits = texts.str.replace(r"[eE].*$", "").str.replace_all(r"[^0-9]", "").str.strip_chars_start("0")
-    exact = digits.str.len_bytes() <= _SAFE_DIGITS
-    doubtful = (~exact).fill_null(value=False).arg_true()
-    if len(doubtful) == 0:
-        return exact
-    survives = [_survives(text) for text in texts.gather(doubtful)]
-    return exact.scatter(doubtful, pl.Series(survives, dtype=pl.Boolean))
+    return _where_not(
+        texts.str.len_bytes() <= _SAFE_DIGITS, texts, lambda long: long.map_elements(_survives, pl.Boolean)
+    )
 
 
 def _survives(text: str) -> bool:

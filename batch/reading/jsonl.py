@@ -55,9 +55,9 @@ def _strict(part: Lines, clear: str, tally: Tally) -> Iterator[Block]:
 
 
 def _frame(rows: Iterable[int], columns: Columns, clear: str) -> pl.DataFrame:
-    numbers = pl.Series(ROW, np.fromiter(rows, dtype=np.int64))
-    texts = (_series(key, values, clear) for key, values in columns.items() if key not in REPORT)
-    return pl.DataFrame([numbers, *(series for series in texts if series is not None)])
+    texts = {key: _series(key, values, clear) for key, values in columns.items() if key not in REPORT}
+    present = {key: series for key, series in texts.items() if series is not None}
+    return pl.DataFrame({ROW: np.fromiter(rows, dtype=np.int64)} | present)
 
 
 def _series(name: str, values: list[Any], clear: str) -> pl.Series | None:

@@ -41,9 +41,7 @@ INTEGRATION = Integration(
     title="Webhook",
     docs="https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
     summary="Posts records as JSON to an address of yours, signed as Standard Webhooks says.",
-    credentials=(
-        Setting("secret", "whsec_ and the signing key in base64.", "whsec_c2FuZGJveC1rZXk=", matches=_FORM),
-    ),
+    credentials=(Setting("secret", "whsec_ and the signing key in base64.", "whsec_c2FuZGJveC1rZXk=", matches=_FORM),),
     settings=(
         Setting("url", "The address to post to.", "https://hooks.example.com/records", matches=ADDRESS),
         Setting("batch_size", "Records in one request.", default=500, type=int),

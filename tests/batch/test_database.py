@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, func, select, text
 from support.made import a_batch
 
 from batch import database, tables
@@ -64,6 +64,18 @@ def test_many_processes_may_make_one_ledger(ledger_url: str) -> None:
         process.stdin.write("\n")
         process.stdin.flush()
     assert [process.communicate(timeout=60) for process in started] == [("", "")] * 4
+
+
+def test_one_who_finds_another_at_the_migration_waits(postgres_url: str) -> None:
+    engine = create_engine(postgres_url)
+    with ThreadPoolExecutor(1) as pool, engine.connect() as other:
+        other.execute(select(func.pg_advisory_lock(database._MIGRATION_LOCK)))
+        opening = pool.submit(Ledger.open, postgres_url)
+        with pytest.raises(TimeoutError):
+            opening.result(0.5)
+        other.execute(select(func.pg_advisory_unlock(database._MIGRATION_LOCK)))
+        opening.result(10).close()
+    engine.dispose()
 
 
 def test_a_newer_ledger_is_left_alone(ledger: Ledger, ledger_url: str) -> None:

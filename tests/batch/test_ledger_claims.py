@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import create_engine, select
 from support.made import a_batch, a_chunk, a_claim, plain
 
+from batch import statements
 from batch.batch import State
 from batch.claim import Claim
 from batch.errors import LeaseLost
@@ -95,6 +96,19 @@ def test_a_claim_that_ended_commits_nothing(ledger: Ledger, end: str) -> None:
     with pytest.raises(LeaseLost):
         ledger.put(ended, [a_chunk("stale", 1)])
     assert list(ledger.chunks(ended.batch.id)) == []
+
+
+def test_nobody_takes_over_between_the_fence_and_the_commit(ledger: Ledger) -> None:
+    slow = a_claim(ledger, seconds=0)
+    with ThreadPoolExecutor(1) as pool:
+        with ledger._write() as connection:
+            statements.fence(connection, slow)
+            taking_over = pool.submit(a_claim, ledger, slow.batch, "you")
+            with pytest.raises(TimeoutError):
+                taking_over.result(0.3)
+            statements.put_chunks(connection, slow.batch.id, [a_chunk("in time", 1)])
+        assert taking_over.result(10).token == 2
+    assert [chunk.id for chunk in ledger.chunks(slow.batch.id)] == ["in time"]
 
 
 def test_a_claim_writes_down_what_becomes_known(ledger: Ledger) -> None:

@@ -70,5 +70,5 @@ def test_a_bare_403_means_slow_down(body: bytes) -> None:
 
 
 def test_a_403_in_json_means_no() -> None:
-    with pytest.raises(Unauthorized, match="auth.refused: HTTP 403: Not your list"):
+    with pytest.raises(Unauthorized, match=r"auth\.refused: HTTP 403: Not your list"):
         judge(MAILCHIMP, Reply.of({"title": "Forbidden", "detail": "Not your list"}, 403), SENT)

@@ -61,7 +61,7 @@ def test_good_records(reading: Reading, data: bytes, values: list[tuple[str, ...
         pytest.param(b"a,b\n1\n2,3\n", {2: ("2", "3")}, {1: "row.fields"}, id="short"),
         pytest.param(b"a,b\n1,2\n1,2,3\n4,5\n", {1: ("1", "2"), 3: ("4", "5")}, {2: "row.fields"}, id="long"),
         pytest.param(
-            b"a,b\n1\n1,2,3\n4,5\n", {3: ("4", "5")}, {1: "row.fields", 2: "row.fields"}, id="both cancel out"
+            b"a,b\n1\n1,2,3\n4,5\n", {3: ("4", "5")}, dict.fromkeys((1, 2), "row.fields"), id="both cancel out"
         ),
         pytest.param(b'a,b\n"x"y,1\n2,3\n', {2: ("2", "3")}, {1: "row.quote"}, id="text after a closing quote"),
         pytest.param(b'a,b\nx"y,1\n2,3\n', {2: ("2", "3")}, {1: "row.quote"}, id="a quote in bare text"),
@@ -262,5 +262,26 @@ def test_csv_spectrum(reading: Reading, shared: Path) -> None:
     assert files
     for file in files:
         expected = json.loads((folder / "json" / f"{file.stem}.json").read_text())
-        good = reading(file.read_bytes()).good.values()
-        assert [{key: cell or "" for key, cell in record.items()} for record in good] == expected, file.name
+        read = reading(file.read_bytes())
+        if file.stem == "location_coordinates":  # degrees and minutes, with bare quotes for the seconds
+            assert read.bad == {1: "row.quote"}
+            continue
+        assert [{key: cell or "" for key, cell in record.items()} for record in read.good.values()] == expected
+
+
+@pytest.mark.parametrize("delimiter", [";", "|", "^", "]", "\\", "-", " ", "'", "a"])
+def test_any_delimiter(reading: Reading, delimiter: str) -> None:
+    data = '1,"2,3"\n4,5\n'.replace(",", delimiter).encode()
+    assert reading(b"x" + delimiter.encode() + b"y\n" + data, delimiter=delimiter).values == [
+        ("1", f"2{delimiter}3"),
+        ("4", "5"),
+    ]
+
+
+def test_naughty_strings(reading: Reading, shared: Path) -> None:
+    naughty = json.loads((shared / "corpora/blns/blns.json").read_text())
+    out = io.StringIO()
+    csv.writer(out, quoting=csv.QUOTE_ALL).writerows([["a", "b"], *([text, text] for text in naughty)])
+    assert reading(out.getvalue().encode()).values == [(text, text) for text in naughty]
+    lines = "\n".join(json.dumps({"a": text}, ensure_ascii=False) for text in naughty)
+    assert reading(lines.encode(), "a.jsonl").values == [(text,) for text in naughty]

@@ -1,0 +1,252 @@
+"""The sandbox over HTTP: it plays every integration, goes wrong on demand, and keeps account."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request as Call
+from urllib.request import urlopen
+
+import pytest
+from support.examples import items, sent
+
+from integrations.catalog import CATALOG
+from integrations.errors import Ambiguous, DeliveryError, Refused, Retryable, Unauthorized
+from integrations.exchange import JSON, Connection, Reply
+from integrations.integration import Integration
+from integrations.reply import judge
+from integrations.request import Request, build
+from integrations.sandbox import Faults, running, settings_for
+
+ALL = pytest.mark.parametrize("integration", CATALOG.values(), ids=list(CATALOG))
+
+
+@pytest.fixture
+def sandbox() -> Iterator[str]:
+    with running() as base:
+        yield base
+
+
+def made(integration: Integration, base: str, built: list[JSON] | None = None, **credentials: str) -> Request:
+    if built is None:
+        built = items(integration, integration.example.records, integration.example.mapping)
+    connection = Connection(settings_for(integration.name, base), {**integration.sample.credentials, **credentials})
+    return build(integration, connection, ",".join(map(json.dumps, built)), "chunk-1", int(time.time()))
+
+
+def post(request: Request, timeout: float = 10) -> Reply:
+    call = Call(request.url, request.body, dict(request.headers), method=request.method)
+    try:
+        with urlopen(call, timeout=timeout) as answer:
+            return Reply(answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read())
+    except HTTPError as error:
+        with error:
+            return Reply(error.code, {k.lower(): v for k, v in error.headers.items()}, error.read())
+
+
+def get(address: str) -> bytes:
+    with urlopen(address, timeout=10) as answer:
+        return bytes(answer.read())
+
+
+def journal(base: str, name: str = "") -> list[JSON]:
+    return [
+        json.loads(line)
+        for line in get(f"{base}/_journal?integration={name}" if name else f"{base}/_journal").splitlines()
+    ]
+
+
+def record(integration: Integration, email: str) -> JSON:
+    (built,) = items(
+        integration,
+        [{"address": email}],
+        {"email" if integration.identity is None else integration.identity: "address"},
+    )
+    return built
+
+
+@ALL
+def test_the_example_goes_all_the_way(integration: Integration, sandbox: str) -> None:
+    built = items(integration, integration.example.records, integration.example.mapping)
+    verdicts = judge(integration, post(made(integration, sandbox)), sent(integration, built))
+    assert [it.index for it in verdicts] == [it.index for it in integration.example.verdicts]
+    refused = {it.index for it in verdicts}
+    assert [line["record"] for line in journal(sandbox)] == [it for n, it in enumerate(built) if n not in refused]
+    assert {line["integration"] for line in journal(sandbox)} == {integration.name}
+
+
+def test_the_journal_knows_keys_and_integrations(sandbox: str) -> None:
+    for integration in CATALOG.values():
+        post(made(integration, sandbox, [record(integration, "asa@example.com")]))
+    assert len(journal(sandbox)) == 3
+    (line,) = journal(sandbox, "webhook")
+    assert line.keys() == {"at", "integration", "key", "record"}
+    assert line["key"] == "chunk-1"
+    assert line["record"] == {"email": "asa@example.com"}
+    assert journal(sandbox, "hubspot")[0]["key"] is None
+    assert json.loads(get(f"{sandbox}/_requests")) == {"mailchimp": 1, "hubspot": 1, "webhook": 1}
+
+
+def test_the_journal_is_a_file_that_is_kept(tmp_path: Path) -> None:
+    webhook = CATALOG["webhook"]
+    file = tmp_path / "journal.jsonl"
+    for email in ("a@example.com", "b@example.com"):
+        with running(file) as base:
+            post(made(webhook, base, [record(webhook, email)]))
+    lines = [json.loads(line)["record"]["email"] for line in file.read_text("utf-8").splitlines()]
+    assert lines == ["a@example.com", "b@example.com"]
+
+
+def test_one_address_at_conflict_makes_hubspot_refuse_the_request(sandbox: str) -> None:
+    for integration in CATALOG.values():
+        built = [record(integration, "asa@example.com"), record(integration, "bo@conflict.example")]
+        reply = post(made(integration, sandbox, built))
+        assert reply.status == (409 if integration.name == "hubspot" else 200)
+    assert journal(sandbox, "hubspot") == []
+    assert len(journal(sandbox)) == 4
+
+
+@ALL
+def test_other_credentials_are_refused(integration: Integration, sandbox: str) -> None:
+    wrong = {name: value[:-4] + "AAA=" for name, value in integration.sample.credentials.items()}
+    reply = post(made(integration, sandbox, None, **wrong))
+    with pytest.raises(Unauthorized, match=r"auth\.refused: HTTP 401"):
+        judge(integration, reply, sent(integration, []))
+    assert journal(sandbox) == []
+
+
+@ALL
+def test_a_sandbox_may_take_any_credentials_but_not_none(integration: Integration) -> None:
+    other = {name: value[:-4] + "AAA=" for name, value in integration.sample.credentials.items()}
+    with running(credentials={}) as base:
+        request = made(integration, base, None, **other)
+        assert post(request).status in (200, 207)
+        assert post(Request("POST", request.url, {"content-type": "application/json"}, request.body)).status == 401
+
+
+def test_own_credentials() -> None:
+    with running(credentials={"hubspot": {"access_token": "mine"}}) as base:
+        assert post(made(CATALOG["hubspot"], base, [], access_token="mine")).status == 200
+        assert post(made(CATALOG["hubspot"], base, [])).status == 401
+
+
+@ALL
+def test_what_no_destination_would_take(integration: Integration, sandbox: str) -> None:
+    many = [record(integration, "asa@example.com")] * (integration.limits.records + 1)
+    assert post(made(integration, sandbox, many)).status == 400
+    assert post(made(integration, sandbox, [record(integration, "a" * integration.limits.bytes)])).status == 413
+    good = made(integration, sandbox, [])
+    assert post(Request("PUT", good.url, good.headers, good.body)).status == 405
+    assert journal(sandbox) == []
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"members": 5}', b'{"inputs": [{}]}', b"\xff"])
+def test_a_body_that_is_none(body: bytes) -> None:
+    with running(credentials={}) as base:
+        for integration in CATALOG.values():
+            good = made(integration, base, [])
+            assert post(Request("POST", good.url, good.headers, body)).status == 400
+
+
+def test_addresses_that_are_none(sandbox: str) -> None:
+    mailchimp = made(CATALOG["mailchimp"], sandbox, [])
+    for url in (f"{sandbox}/mailchimp/lists", f"{sandbox}/mailchimp/lists/a/b", f"{sandbox}/mailchump", sandbox):
+        assert post(Request("POST", url, mailchimp.headers, mailchimp.body)).status == 404
+    assert post(Request("POST", f"{sandbox}/mailchimp/3.0/lists/x", mailchimp.headers, mailchimp.body)).status == 200
+
+
+ERRORS: list[tuple[str, type[DeliveryError]]] = [
+    *((fault, Retryable) for fault in ("503", "down", "429", "500")),
+    *((fault, Unauthorized) for fault in ("401", "403", "404")),
+    *((fault, Refused) for fault in ("400", "409")),
+    ("html", Ambiguous),
+]
+
+
+@pytest.mark.parametrize(("fault", "error"), ERRORS)
+@ALL
+def test_faults(integration: Integration, fault: str, error: type[DeliveryError]) -> None:
+    with running(faults=Faults.parse(f"{integration.name}={fault}x1")) as base:
+        request = made(integration, base, [])
+        with pytest.raises(error):
+            judge(integration, post(request), sent(integration, []))
+        assert post(request).status == 200
+
+
+def test_slow_down_comes_with_a_time() -> None:
+    with running(faults=Faults.parse("webhook=429")) as base:
+        assert post(made(CATALOG["webhook"], base, [])).headers["retry-after"] == "1"
+
+
+def test_an_empty_answer() -> None:
+    with running(faults=Faults.parse("hubspot=empty")) as base:
+        reply = post(made(CATALOG["hubspot"], base, []))
+    assert (reply.status, reply.body) == (200, b"")
+
+
+def test_a_huge_answer() -> None:
+    with running(faults=Faults.parse("webhook=huge")) as base:
+        assert len(post(made(CATALOG["webhook"], base, [])).body) == 100 << 20
+
+
+def test_a_sender_may_hang_up_on_a_huge_answer() -> None:
+    with running(faults=Faults.parse("webhook=huge")) as base:
+        request = made(CATALOG["webhook"], base, [])
+        with urlopen(Call(request.url, request.body, dict(request.headers)), timeout=10) as answer:
+            assert answer.read(10)
+
+
+def test_an_answer_that_never_ends() -> None:
+    with running(faults=Faults.parse("webhook=drip")) as base:
+        request = made(CATALOG["webhook"], base, [])
+        with urlopen(Call(request.url, request.body, dict(request.headers)), timeout=10) as answer:
+            assert answer.read(3) == b"   "
+
+
+@pytest.mark.parametrize("fault", ["hang", "reset"])
+@ALL
+def test_taken_and_not_answered(integration: Integration, fault: str) -> None:
+    with running(faults=Faults.parse(f"{integration.name}={fault}x1")) as base:
+        request = made(integration, base, [record(integration, "asa@example.com")])
+        with pytest.raises((TimeoutError, ConnectionError, http.client.HTTPException, OSError)):
+            post(request, timeout=0.3)
+        assert len(journal(base)) == 1
+
+
+def test_faults_can_be_changed_while_it_runs() -> None:
+    with running(faults=Faults.parse("webhook=down")) as base:
+        request = made(CATALOG["webhook"], base, [])
+        assert post(request).status == 503
+        assert post(Request("PUT", f"{base}/_faults", {}, b"")).status == 204
+        assert post(request).status == 200
+        assert post(Request("PUT", f"{base}/_faults", {}, b"webhook=hnag")).status == 400
+
+
+def test_a_taken_port_is_an_error(sandbox: str) -> None:
+    threads = threading.active_count()
+    with pytest.raises(OSError, match="in use"), running(port=int(sandbox.rpartition(":")[2])):
+        pass
+    assert threading.active_count() == threads
+
+
+def test_it_listens_on_this_machine_only(sandbox: str) -> None:
+    assert sandbox.startswith("http://127.0.0.1:")
+
+
+def test_nothing_is_left_running() -> None:
+    with running() as base:
+        port = int(base.rpartition(":")[2])
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+
+
+def test_settings_point_at_the_sandbox() -> None:
+    assert settings_for("mailchimp", "http://h/")["base_url"] == "http://h/mailchimp"
+    assert settings_for("mailchimp", "http://h")["list_id"] == "a1b2c3d4e5"
+    assert settings_for("webhook", "http://h")["url"] == "http://h/webhook"
