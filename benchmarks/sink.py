@@ -49,7 +49,7 @@ class Sink(asyncio.Protocol):
 async def main() -> None:
     """Print the port, serve until stdin is closed, and print how many requests came."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Sink, "127.0.0.1", 0)
+    server = await loop.create_server(Sink, "127.0.0.1", int(sys.argv[1]) if len(sys.argv) > 1 else 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     print(Sink.requests, flush=True)

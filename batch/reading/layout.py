@@ -19,6 +19,7 @@ from batch.reading.buffers import buffers, line_ends
 from batch.reading.token import record
 
 BROKEN = -1
+_WINDOW, _STRIDE = 32 << 10, 8  # after a misplaced quote: bytes to scan, and records to read one by one, at first
 _QUOTE, _LF, _CR = b'"\n\r'
 
 _Ints = npt.NDArray[np.int64]
@@ -96,19 +97,27 @@ def layouts(pieces: Iterable[bytes], delimiter: int, sizes: Sizes) -> Iterator[L
 def _lay(text: bytes, delimiter: int, line: int) -> tuple[Layout, int]:
     """Lay out the whole records of a text; return also where they end."""
     parts: list[tuple[_Ints, _Ints]] = []
-    end, stride = 0, 1
+    end, window, stride = 0, len(text), _STRIDE
+
+    def keep(afters: _Ints, fields: _Ints) -> int:
+        parts.append((afters, fields))
+        return int(afters[-1]) if len(afters) else end
+
     while True:
-        afters, fields, misplaced = _scan(text, end, delimiter)
-        parts.append((afters, fields))
-        end = int(afters[-1]) if len(afters) else end
-        if not misplaced:
+        limit = text.find(b"\n", end + window) + 1 or len(text)
+        afters, fields, misplaced = _scan(text, end, limit, delimiter)
+        end = keep(afters, fields)
+        if misplaced:
+            afters, fields = _read(text, end, delimiter, stride)
+            end = keep(afters, fields)
+            if len(afters) < stride:
+                break
+            dense = 2 * np.count_nonzero(fields == BROKEN) > stride
+            window, stride = _WINDOW, stride * 2 if dense else _STRIDE
+        elif limit == len(text):
             break
-        afters, fields = _read(text, end, delimiter, stride)
-        parts.append((afters, fields))
-        end = int(afters[-1]) if len(afters) else end
-        if len(afters) < stride:
-            break
-        stride *= 2  # where many quotes are misplaced, the scan is not begun anew for each
+        else:
+            window *= 4
     afters, fields = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     starts = np.concatenate((np.zeros(min(1, len(afters)), dtype=np.int64), afters[:-1]))
     first = np.frombuffer(text, dtype=np.uint8)[starts]
@@ -119,19 +128,19 @@ def _lay(text: bytes, delimiter: int, line: int) -> tuple[Layout, int]:
     return Layout(text, line, blank, starts, afters, fields), end
 
 
-def _scan(text: bytes, start: int, delimiter: int) -> tuple[_Ints, _Ints, bool]:
+def _scan(text: bytes, start: int, end: int, delimiter: int) -> tuple[_Ints, _Ints, bool]:
     """Return where records end and their fields, up to the first misplaced quote, and whether there is one."""
-    codes = np.frombuffer(text, dtype=np.uint8)[start:]
+    codes = np.frombuffer(text, dtype=np.uint8)[start:end]
     stops = codes == _LF
     stops |= codes == delimiter
     breaks = stops
-    if text.find(b"\r", start) >= 0:
+    if text.find(b"\r", start, end) >= 0:
         carriage = codes == _CR
         breaks = stops | carriage  # after a closing quote, the CR of CR LF will do
         carriage[:-1] &= codes[1:] != _LF
         stops |= carriage
     limit = None
-    if text.find(b'"', start) >= 0:
+    if text.find(b'"', start, end) >= 0:
         quotes = codes == _QUOTE
         inside = _odd(quotes)
         limit = _misplaced(quotes, inside, breaks)
