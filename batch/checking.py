@@ -45,7 +45,7 @@ class Checker:
         self._attributes = group.attributes
         self._closed = group.closed
         self._files = group.files
-        self._schema = schema.of(group.attributes)
+        self._schema, self._broken = schema.of(group.attributes), schema.broken(group.attributes)
         self._wanted = dict.fromkeys([*group.attributes, *sorted(mapped)])
         self._unique = {name: _Seen() for name, one in group.attributes.items() if one.unique}
 
@@ -72,7 +72,7 @@ class Checker:
         frame = frame.with_columns(self._shaped(name, frame.schema[name]).alias(name) for name in self._wanted)
         tidy = frame.with_columns(
             normalise.tidy(name, one).alias(name) for name, one in self._attributes.items() if one.type != "list"
-        )
+        ).with_columns(normalise.value(name, one) for name, one in self._attributes.items() if one.type != "list")
         findings += self._broken_rules(tidy)
         typed = tidy.select(ROW, *(self._value(name) for name in self._wanted), *flags)
         bad = _rows(findings)
@@ -131,11 +131,12 @@ class Checker:
         return pl.col(name).list.join(separator) if one is None else pl.col(name).list.first()
 
     def _broken_rules(self, tidy: pl.DataFrame) -> list[Finding]:
+        suspects = tidy.filter(self._broken)
         try:
-            self._schema.validate(tidy, lazy=True)
+            self._schema.validate(suspects, lazy=True)
         except pandera.errors.SchemaErrors as errors:
             cases = errors.failure_cases.select("column", "check", "index").with_columns(
-                tidy[ROW].gather(errors.failure_cases["index"]).alias(ROW)
+                suspects[ROW].gather(errors.failure_cases["index"]).alias(ROW)
             )
         else:
             return []
@@ -144,7 +145,7 @@ class Checker:
 
     def _value(self, name: str) -> pl.Expr:
         one = self._attributes.get(name)
-        return pl.col(name) if one is None or one.type == "list" else normalise.value(name, one).alias(name)
+        return pl.col(name) if one is None or one.type == "list" else normalise.meant(name).alias(name)
 
     def _finding(self, code: str, column: str, rows: Rows) -> Finding:
         message = _message(code, column, self._attributes.get(column, Attribute()))
@@ -171,8 +172,7 @@ class _Seen:
 
 
 def _rows(findings: Iterable[Finding]) -> Rows:
-    rows = [finding.rows for finding in findings]
-    return np.unique(np.concatenate(rows)) if rows else rowset.EMPTY
+    return rowset.union(finding.rows for finding in findings)
 
 
 def _listed(names: Sequence[str]) -> str:

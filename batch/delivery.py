@@ -59,20 +59,27 @@ class Delivery:
         self._policy = policy
         self._timeout = timeout
 
-    async def send(self, parcel: Parcel, former: Chunk | None = None) -> None:
-        """Send records and commit their outcomes; `former` is an unanswered chunk whose key is used again."""
-        async with self._lane.places:
+    async def send(self, parcel: Parcel, former: Chunk | None = None) -> bool:
+        """Send records and commit their outcomes; false when the program is stopping and nothing was done.
+
+        `former` is an unanswered chunk whose key is used again.
+        """
+        async with self._lane.desks:
+            if self._policy.stopping.is_set():
+                return False
             if self._lane.stopped:
                 await self._commits.put(self._unsent(parcel))
-                return
-            await self._send(parcel, _Fuse(), former)
+            else:
+                await self._send(parcel, _Fuse(), former)
+            return True
 
     async def _send(self, parcel: Parcel, fuse: _Fuse, former: Chunk | None = None) -> None:
         chunk = self._open(parcel, former)
         await self._commits.put(chunk)
         tally = _Tally(maybe_taken=former is not None)
         try:
-            verdicts = await self._exchange(parcel, chunk.key or chunk.id, tally)
+            async with self._lane.places:
+                verdicts = await self._exchange(parcel, chunk.key or chunk.id, tally)
         except Refused as refusal:
             await self._after_refusal(parcel, chunk, tally, refusal, fuse)
         except DeliveryError as error:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import aiohttp
 import numpy as np
+import polars as pl
 
 from batch import http, parcel, rowset
 from batch.account import Account
@@ -19,7 +20,7 @@ from batch.examination import Examined, among
 from batch.lane import Lane
 from batch.outcome import Finding, Outcome, Rows
 from batch.parcel import Parcel
-from batch.planning import Plan, Planner, settled
+from batch.planning import Planner, settled
 from batch.retry import Policy
 from batch.runtime import Progress, silent
 from batch.spool import Spool
@@ -91,17 +92,14 @@ class _Run:
     async def all(self, examined: Examined) -> None:
         owed = await self._settle_doubts(self._errand.owed)
         owed = await self._settle_invalid(owed, examined)
-        async for plan in self._plans(owed):
+        async for load in self._loads(owed):
             if self._manner.policy.stopping.is_set():
                 return
-            if plan.settled is not None:
-                await self._commits.put(plan.settled)
-                self._progress(self._name, len(plan.settled.rows))
-            fresh, again = self._former.take(plan.parcel)
-            await _together(self._send(whole, chunk) for chunk, whole in again)
-            await self._send_fresh(fresh)
-        for rest in self._former.rest():
-            await self._send_fresh(rest)
+            if load.settled is not None:
+                await self._commits.put(load.settled)
+                self._progress(self._name, len(load.settled.rows))
+            for wave in load.waves:
+                await self._send(wave)
 
     async def _settle_doubts(self, owed: Rows) -> Rows:
         """Requests that may have left before a kill go out again as they were, or end `unknown`.
@@ -113,25 +111,34 @@ class _Run:
         given_up = [chunk for chunk in doubtful if bare and chunk.state is ChunkState.OPEN]
         await self._commits.put(*(_interrupted(chunk) for chunk in given_up))
         self._former = _Former([chunk for chunk in doubtful if chunk not in given_up])
-        gone = [chunk.rows for chunk in given_up]
-        return np.setdiff1d(owed, np.concatenate(gone)) if gone else owed
+        return rowset.minus(owed, rowset.union(chunk.rows for chunk in given_up))
 
     async def _settle_invalid(self, owed: Rows, examined: Examined) -> Rows:
         """Rows that were good once and are not by the configuration of this rerun."""
-        lost = np.intersect1d(owed, examined.invalid)
+        lost = rowset.both(owed, examined.invalid)
         if (chunk := settled(self._name, rowset.EMPTY, among(examined.findings, lost))) is not None:
             await self._commits.put(chunk)
-        return np.setdiff1d(owed, lost)
+        return rowset.minus(owed, lost)
 
-    async def _plans(self, owed: Rows) -> AsyncIterator[Plan]:
-        """Yield a plan a block; the next one is made in a thread while this one is sent."""
-        plans = self._plan_each(owed)
-        following = asyncio.create_task(asyncio.to_thread(next, plans, None))
-        while (plan := await following) is not None:
-            following = asyncio.create_task(asyncio.to_thread(next, plans, None))
-            yield plan
+    async def _loads(self, owed: Rows) -> AsyncIterator[_Load]:
+        """Yield a load a block; the next one is made in a thread while this one is sent."""
+        loads = self._load_each(owed)
+        following = asyncio.create_task(asyncio.to_thread(next, loads, None))
+        while (load := await following) is not None:
+            following = asyncio.create_task(asyncio.to_thread(next, loads, None))
+            yield load
 
-    def _plan_each(self, owed: Rows) -> Iterator[Plan]:
+    def _load_each(self, owed: Rows) -> Iterator[_Load]:
+        former = self._former
+        for frame in self._frames(owed):
+            plan = self._planner.plan(frame)
+            fresh, again = former.take(plan.parcel)
+            yield _Load(plan.settled, [again, *self._waves(fresh)])
+        for rest in former.rest():
+            yield _Load(None, list(self._waves(rest)))
+
+    def _frames(self, owed: Rows) -> Iterator[pl.DataFrame]:
+        """Yield the records that are owed, block by block."""
         if not len(owed):
             return
         wanted = np.zeros(int(owed[-1]) + 1, dtype=bool)
@@ -140,25 +147,35 @@ class _Run:
             rows = frame[ROW].to_numpy()
             here = wanted[np.minimum(rows, len(wanted) - 1)] & (rows < len(wanted))
             if here.all():
-                yield self._planner.plan(frame)
+                yield frame
             elif here.any():
-                yield self._planner.plan(frame.filter(here))
+                yield frame.filter(here)
 
-    async def _send_fresh(self, fresh: Parcel) -> None:
+    def _waves(self, fresh: Parcel) -> Iterator[_Wave]:
         for wave in parcel.waves(fresh):
-            await _together(self._send(one) for one in self._planner.requests(wave))
+            yield [(one.ready(), None) for one in self._planner.requests(wave)]
 
-    async def _send(self, one: Parcel, former: Chunk | None = None) -> None:
-        if self._manner.policy.stopping.is_set():
-            return  # what is not sent stays owed
-        await self._delivery.send(one, former)
+    async def _send(self, wave: _Wave) -> None:
+        async with asyncio.TaskGroup() as group:
+            for one, former in wave:
+                group.create_task(self._send_one(one, former))
+
+    async def _send_one(self, one: Parcel, former: Chunk | None) -> None:
+        if not await self._delivery.send(one, former):
+            return  # the program is stopping, and what is not sent stays owed
         self._progress(self._name, len(one))
 
 
-async def _together(sendings: Iterable[Coroutine[None, None, None]]) -> None:
-    async with asyncio.TaskGroup() as group:
-        for sending in sendings:
-            group.create_task(sending)
+_Wave = list[tuple[Parcel, Chunk | None]]
+"""Parcels that may travel at the same time, each with the former chunk that it repeats, if it does."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Load:
+    """One block, ready to be committed and sent: what is settled, and the waves to send one after the other."""
+
+    settled: Chunk | None
+    waves: list[_Wave]
 
 
 class _Former:
@@ -167,9 +184,9 @@ class _Former:
     def __init__(self, chunks: list[Chunk]) -> None:
         self._parts: list[tuple[Chunk, list[Parcel]]] = [(chunk, []) for chunk in chunks]
 
-    def take(self, parcel_: Parcel) -> tuple[Parcel, list[tuple[Chunk, Parcel]]]:
+    def take(self, parcel_: Parcel) -> tuple[Parcel, _Wave]:
         """Divide records into fresh ones and chunks of former days that are now complete."""
-        complete: list[tuple[Chunk, Parcel]] = []
+        complete: _Wave = []
         for chunk, parts in list(self._parts):
             own = np.isin(parcel_.rows, chunk.rows)
             if not own.any():
@@ -177,7 +194,7 @@ class _Former:
             parts.append(parcel_.only(own))
             parcel_ = parcel_.only(~own)
             if sum(map(len, parts)) == len(chunk.rows):
-                complete.append((chunk, parcel.join(parts)))
+                complete.append((parcel.join(parts), chunk))
                 self._parts = [kept for kept in self._parts if kept[0] is not chunk]
         return parcel_, complete
 

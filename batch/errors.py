@@ -15,11 +15,11 @@ class BatchError(Exception):
         self.message = message
 
 
-class DropChanged(Exception):  # noqa: N818 - what happened, not a fault
+class DropChanged(Exception):
     """The drop was overwritten or deleted after it was listed: it is taken up again as what it is now."""
 
 
-class LeaseLost(Exception):  # noqa: N818
+class LeaseLost(Exception):
     """Another process has taken the batch over: stop at once, commit nothing more."""
 
 
@@ -27,5 +27,5 @@ class LedgerError(Exception):
     """The ledger cannot be used as configured (an operator acts); the text says why and what to do."""
 
 
-class Stopped(Exception):  # noqa: N818
+class Stopped(Exception):
     """The program was asked to stop: what is owed stays owed, and the next run goes on."""

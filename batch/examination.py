@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from batch import rowset
+from batch.ahead import ahead
 from batch.checking import Checker
 from batch.errors import BatchError
 from batch.outcome import Finding, Rows
@@ -33,8 +32,7 @@ class Examined:
     @property
     def invalid(self) -> Rows:
         """The rows that break a rule."""
-        rows = [finding.rows for finding in self.findings]
-        return np.unique(np.concatenate(rows)) if rows else rowset.EMPTY
+        return rowset.union(finding.rows for finding in self.findings)
 
 
 def examine(
@@ -56,7 +54,7 @@ def examine(
     reader, checker = Reader(path, name, group.files), Checker(group, mapped)
     findings: list[Finding] = []
     counted = kept = 0
-    for block in reader:
+    for block in ahead(reader):
         if counted == 0 and reader.header is not None:
             checker.check_header(reader.header)
         checked = checker.check(block.frame)
@@ -74,13 +72,12 @@ def examine(
 
 def among(findings: Iterable[Finding], rows: Rows) -> list[Finding]:
     """Return the findings as far as they speak of the given rows."""
-    narrowed = (replace(finding, rows=np.intersect1d(finding.rows, rows)) for finding in findings)
+    narrowed = (replace(finding, rows=rowset.both(finding.rows, rows)) for finding in findings)
     return [finding for finding in narrowed if len(finding.rows)]
 
 
 def _expect_conserved(counted: int, kept: int, findings: Iterable[Finding]) -> None:
-    rows = [finding.rows for finding in findings]
-    invalid = len(np.unique(np.concatenate(rows))) if rows else 0
+    invalid = len(rowset.union(finding.rows for finding in findings))
     if counted != kept + invalid:
         raise BatchError(
             "file.unreadable",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from aiolimiter import AsyncLimiter
 
-from integrations.integration import Connection, Integration, Limits
+from integrations.integration import Connection, Integration, Limits, Resend
 
 _STRIKES = 3
 """How many requests in a row may use up their tries before the destination counts as down for this batch."""
@@ -32,18 +32,19 @@ class Lane:
     stopped: Stop | None = None
     _strikes: int = 0
     _not_before: float = 0.0
-    _places: asyncio.Semaphore = field(init=False)
+    places: asyncio.Semaphore = field(init=False)
+    """The right to have a request in flight, held through its retries."""
+    desks: asyncio.Semaphore = field(init=False)
+    """The right to have a chunk open; a few more than requests, so that commits of some go on while others travel."""
     _pace: AsyncLimiter = field(init=False)
 
     def __post_init__(self) -> None:
-        self._places = asyncio.Semaphore(self.limits.in_flight)
+        self.places = asyncio.Semaphore(self.limits.in_flight)
+        # an open chunk that was not sent yet would count as doubtful after a kill, which a bare destination dislikes
+        spare = 0 if self.integration.resend is Resend.BARE else self.limits.in_flight
+        self.desks = asyncio.Semaphore(self.limits.in_flight + spare)
         # one a slot instead of many a second: a burst would put twice the allowed number into the first second
         self._pace = AsyncLimiter(1, 1 / self.limits.per_second)
-
-    @property
-    def places(self) -> asyncio.Semaphore:
-        """The right to have a request in flight; held through its retries."""
-        return self._places
 
     async def turn(self) -> None:
         """Wait until the next request may leave."""

@@ -27,12 +27,17 @@ class Parcel:
     @cached_property
     def text(self) -> str:
         """The items with commas between."""
-        return ",".join(self.items)
+        return ",".join(self.items.to_list())
 
-    @property
+    @cached_property
     def payload(self) -> str:
         """The SHA-256 of the items, which tells whether a later run would send the same."""
         return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def ready(self) -> Parcel:
+        """Work out now, in this thread, what sending will ask for, and return the parcel."""
+        _ = self.payload
+        return self
 
     def part(self, start: int, end: int) -> Parcel:
         """Return the records from `start` up to `end`."""

@@ -107,8 +107,6 @@ def _fetched(work: _Work) -> bool:
     batch, ledger = work.claim.batch, work.runtime.ledger
     drop = Drop(batch.group_key, batch.file, batch.version, batch.bytes, batch.received_at)
     sha256 = work.runtime.zone.fetch(drop, work.spool.drop)
-    if batch.sha256 is not None:
-        return True
     ledger.describe(work.claim, sha256=sha256)
     original = ledger.duplicate_of(batch, sha256)
     if original is None or not ledger.drop_duplicate(work.claim, original):

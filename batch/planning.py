@@ -6,10 +6,10 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
 from batch import parcel as parcels
+from batch import rowset
 from batch.chunk import Chunk, ChunkState
 from batch.outcome import Finding, Outcome, Rows
 from batch.parcel import Parcel
@@ -85,7 +85,7 @@ def planner(group: Group, name: str) -> Planner:
 def settled(name: str, filtered: Rows, findings: Iterable[Finding]) -> Chunk | None:
     """Return the chunk of the rows that need no request: left out, or not valid for this integration."""
     findings = tuple(findings)
-    rows = np.unique(np.concatenate([filtered, *(finding.rows for finding in findings)])).astype(np.int64)
+    rows = rowset.union([filtered, *(finding.rows for finding in findings)])
     if not len(rows):
         return None
     return Chunk(uuid.uuid4().hex, name, rows, ChunkState.CLOSED, Outcome.FILTERED, findings)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-
 from batch import rowset
 from batch.account import Account
 from batch.batch import Batch, State
@@ -54,8 +52,7 @@ class Books:
 
     def owing(self) -> Rows:
         """Return the rows that somebody must act on."""
-        rows = [finding.rows for _, finding in self.findings()]
-        return np.unique(np.concatenate(rows)) if rows else rowset.EMPTY
+        return rowset.union(finding.rows for _, finding in self.findings())
 
     def state(self) -> State:
         """Return the state that the batch closes in.

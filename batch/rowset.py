@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -32,3 +33,21 @@ def unpack(packed: bytes) -> Rows:
 def of(*rows: int) -> Rows:
     """Return the given row numbers as an ascending set."""
     return np.unique(np.array(rows, dtype=np.int64))
+
+
+def union(sets: Iterable[Rows]) -> Rows:
+    """Return the rows that stand in any of the sets."""
+    sets = [rows for rows in sets if len(rows)]
+    if not sets:
+        return EMPTY
+    return sets[0] if len(sets) == 1 else np.unique(np.concatenate(sets))
+
+
+def both(one: Rows, other: Rows) -> Rows:
+    """Return the rows that stand in both sets (numpy's own intersection would hash or sort a million rows again)."""
+    return one[np.isin(one, other, assume_unique=True)] if len(one) and len(other) else EMPTY
+
+
+def minus(one: Rows, other: Rows) -> Rows:
+    """Return the rows of the first set that do not stand in the other."""
+    return one[np.isin(one, other, assume_unique=True, invert=True)] if len(one) and len(other) else one

@@ -6,6 +6,7 @@ own check. A mended file can be dropped as it is: reading leaves the six columns
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import re
@@ -18,10 +19,8 @@ from typing import Any
 import numpy as np
 
 from batch.outcome import Finding, Rows
-from batch.reading import Verbatim, is_json_lines, verbatim
+from batch.reading import REPORT, Verbatim, is_json_lines, verbatim
 from config.files import FileFormat
-
-COLUMNS = ("_row", "_integration", "_outcome", "_code", "_column", "_message")
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n\0]")
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
@@ -51,14 +50,17 @@ def write(to: Path, drop: Path, name: str, files: FileFormat, findings: Iterable
     """
     ledger = _Entries(findings)
     source = verbatim(drop, name, files, ledger.rows)
-    lines = ((entry, record) for row, record in source.records() for entry in ledger.of(row))
+    records = source.records() if len(ledger.rows) else ()
+    lines = ((entry, record) for row, record in records for entry in ledger.of(row))
     if is_json_lines(name):
         with to.open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(f"{_json_line(entry, record)}\n" for entry, record in lines)
         return
-    with to.open("w", encoding=files.encoding, errors="replace", newline="") as file:
+    # one encoding that holds everything; its mark tells readers (and ours) where the group declares another one
+    encoding = "utf-8" if codecs.lookup(files.encoding).name == "utf-8" else "utf-8-sig"
+    with to.open("w", encoding=encoding, newline="") as file:
         writer = csv.writer(file, delimiter=source.delimiter, lineterminator="\n")
-        writer.writerow([*COLUMNS, *map(neutral, source.header)])
+        writer.writerow([*REPORT, *map(neutral, source.header)])
         writer.writerows([*_cells(entry), *map(neutral, record)] for entry, record in lines)
 
 
@@ -76,7 +78,7 @@ def _cells(entry: Entry) -> list[str | int]:
 
 def _json_line(entry: Entry, record: Verbatim) -> str:
     text = record if isinstance(record, str) else ""
-    own: dict[str, Any] = dict(zip(COLUMNS, vars_of(entry), strict=True))
+    own: dict[str, Any] = dict(zip(REPORT, vars_of(entry), strict=True))
     with suppress(ValueError, RecursionError):
         if isinstance(json.loads(text), dict):
             rest = text.strip()[1:].lstrip()

@@ -54,9 +54,8 @@ def main(rows: int) -> None:
         _tell("floor", floors, rows)
         _tell("flatdrop", products, rows)
         ratios = [product[0] / floor[0] for floor, product in zip(floors, products, strict=True)]
-        print(
-            f"ratio     {statistics.median(ratios):.2f} of the floor (each run: {', '.join(f'{r:.2f}' for r in ratios)})"
-        )
+        each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+        print(f"ratio     {statistics.median(ratios):.2f} times the floor (each run: {each})")
     finally:
         sink.communicate("")
         shutil.rmtree(folder)

@@ -8,13 +8,13 @@ from functools import partial
 from config.errors import BadValueError, Problem
 from config.group import EnabledIntegration
 from config.located import Place, Source
-from config.nearest import nearest
 from config.references import parse
 from integrations import settings
 from integrations.catalog import CATALOG
 from integrations.integration import Integration, Setting
 from mappers.attribute import Attribute
 from mappers.expression import Expression, MappingError, compile_expression
+from mappers.nearest import nearest
 
 _TEXT = {"text", "integer", "number", "boolean", "date", "datetime"}
 _TAKES = {

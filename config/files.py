@@ -7,8 +7,8 @@ from encodings.aliases import aliases
 from pydantic import Field, field_validator
 
 from config.errors import BadValueError
-from config.nearest import nearest
 from config.section import Section
+from mappers.nearest import nearest
 
 
 class FileFormat(Section):

@@ -8,11 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
-
 from config.errors import BadValueError
-from config.nearest import nearest
+from mappers.nearest import nearest
 
 FORMS = "`env:NAME`, `file:PATH`, `aws-secretsmanager:NAME#KEY` or `aws-ssm:NAME`"
 _REFERENCE = re.compile(r"(env|file|aws-secretsmanager|aws-ssm):(\S.*)")
@@ -91,6 +88,9 @@ def _ssm(name: str, region: str | None) -> str:
 
 
 def _ask(service: str, region: str | None, operation: str, **what: Any) -> Any:
+    import boto3  # noqa: PLC0415 - a tenth of a second that most configurations need not wait for
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
     try:
         session = boto3.Session()
         client = session.client(service, region_name=session.region_name or region)

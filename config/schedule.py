@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, field_validator
 
+from config.cron import trigger
 from config.errors import BadValueError
-from config.nearest import nearest
 from config.section import Section
-
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-_DAYS = "sun mon tue wed thu fri sat".split()
-_FIELDS: tuple[tuple[str, int, int, list[str]], ...] = (
-    ("minute", 0, 59, []),
-    ("hour", 0, 23, []),
-    ("day of the month", 1, 31, []),
-    ("month", 1, 12, _MONTHS),
-    ("day of the week", 0, 7, _DAYS),
-)
-_PART = re.compile(r"(?:\*|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>\d+))?")
+from mappers.nearest import nearest
 
 
 class Schedule(Section):
@@ -38,13 +27,12 @@ class Schedule(Section):
 
     @field_validator("cron")
     @classmethod
-    def _five_fields(cls, cron: str | None) -> str | None:
+    def _comes(cls, cron: str | None) -> str | None:
         if cron is not None:
-            fields = cron.split()
-            if len(fields) != len(_FIELDS):
-                raise BadValueError(f"a cron expression has five fields, like `0 2 * * *`; this one has {len(fields)}")
-            for field, (name, low, high, words) in zip(fields, _FIELDS, strict=True):
-                _expect_field(field, name, low, high, words)
+            try:
+                trigger(cron, "UTC")
+            except ValueError as error:
+                raise BadValueError(str(error)) from None
         return cron
 
     @field_validator("timezone")
@@ -56,22 +44,3 @@ class Schedule(Section):
             except (KeyError, ValueError, OSError):  # unknown, a path, a folder of zones
                 raise BadValueError("is not a time zone", nearest(timezone, available_timezones())) from None
         return timezone
-
-
-def _expect_field(field: str, name: str, low: int, high: int, words: list[str]) -> None:
-    for text in field.split(","):
-        part = _PART.fullmatch(text)
-        if part is None or not _is_range(part, low, high, words):
-            raise BadValueError(f"`{text}` is not a {name} (from {low} to {high}) as cron expressions write it")
-
-
-def _is_range(part: re.Match[str], low: int, high: int, words: list[str]) -> bool:
-    first = _number(part["first"], words, low) if part["first"] else low
-    last = _number(part["last"], words, low) if part["last"] else high if part["step"] else first
-    return low <= first <= last <= high and (part["step"] is None or 0 < int(part["step"]) <= max(1, last - first))
-
-
-def _number(text: str, words: list[str], low: int) -> int:
-    if text.lower() in words:
-        return words.index(text.lower()) + low
-    return int(text) if text.isascii() and text.isdigit() else -1

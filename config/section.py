@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from config.errors import Problem
 from config.located import Place, Source
-from config.nearest import nearest
+from mappers.nearest import nearest
 
 _BRANCHES = {
     "int": "a whole number",

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from batch import undelivered
+from batch import rowset, undelivered
 from batch.chunk import Chunk
 from batch.examination import Examined, examine
 from batch.outcome import Finding, Outcome, Rows
@@ -40,8 +40,7 @@ class Share:
     @property
     def invalid(self) -> int:
         """Rows whose mapping gives nothing that can be sent."""
-        rows = [finding.rows for finding in self.findings]
-        return len(np.unique(np.concatenate(rows))) if rows else 0
+        return len(rowset.union(finding.rows for finding in self.findings))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,7 +139,7 @@ def _lines(name: str, plan: Plan, most: int) -> Iterator[Line]:
             yield Line(int(row), name, "send", msgspec.json.decode(item))
     if plan.settled is not None:
         yield from _refused(name, plan.settled.findings, most)
-        for row in np.setdiff1d(plan.settled.rows, _rows(plan.settled)):
+        for row in rowset.minus(plan.settled.rows, _rows(plan.settled)):
             if row <= most:
                 yield Line(int(row), name, Outcome.FILTERED.value)
 
@@ -155,8 +154,7 @@ def _refused(name: str | None, findings: tuple[Finding, ...], most: int) -> Iter
 
 
 def _rows(chunk: Chunk) -> Rows:
-    rows = [finding.rows for finding in chunk.findings]
-    return np.unique(np.concatenate(rows)) if rows else np.empty(0, dtype=np.int64)
+    return rowset.union(finding.rows for finding in chunk.findings)
 
 
 def _json(value: Any) -> str:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-import numpy as np
-
 from batch import rowset
 from batch.account import Account
 from batch.batch import CLOSED, Batch, State
@@ -87,7 +85,7 @@ def plan(
     shares, chunks = {}, []
     for name in names:
         account = books.accounts[name]
-        rows = np.intersect1d(account.rows(*outcomes), books.valid)
+        rows = rowset.both(account.rows(*outcomes), books.valid)
         if len(rows):
             again = list(_reopened(name, account, rows))
             shares[name] = _share(group, name, again)
@@ -145,10 +143,10 @@ def _names(books: Books, group: Group, integration: str | None) -> list[str]:
 
 def _reopened(name: str, account: Account, rows: Rows) -> Iterator[Chunk]:
     """Yield chunks that owe the rows: those without an answer as they were sent, under their key, the rest afresh."""
-    doubtful = np.intersect1d(account.rows(Outcome.UNKNOWN), rows)
+    doubtful = rowset.both(account.rows(Outcome.UNKNOWN), rows)
     for chunk, own in account.speaking(doubtful):
         yield Chunk(uuid.uuid4().hex, name, own, ChunkState.REOPENED, key=chunk.key, payload=chunk.payload)
-    if len(fresh := np.setdiff1d(rows, doubtful)):
+    if len(fresh := rowset.minus(rows, doubtful)):
         yield Chunk(uuid.uuid4().hex, name, fresh, ChunkState.REOPENED)
 
 

@@ -107,6 +107,14 @@ def _unknown_groups(runtime: Runtime) -> list[str]:
     ]
 
 
+def resume(runtime: Runtime, keys: Iterable[str]) -> Report:
+    """Go on with batches that a process before this one began or queued; new drops wait for their time."""
+    report = Report()
+    for key in keys:
+        report.add(_Round(runtime, key, None, lambda _batch: silent).go_on())
+    return report
+
+
 class _Round:
     """One group's share of a run."""
 
@@ -116,6 +124,9 @@ class _Round:
 
     def go(self) -> Report:
         self._take_up()
+        return self.go_on()
+
+    def go_on(self) -> Report:
         for batch in self._waiting():
             self._process(batch)
         for batch in self._abandoned():
@@ -180,7 +191,7 @@ def attempt(runtime: Runtime, claim: Claim, progress: Progress, report: Report) 
     file = claim.batch.file
     started = time.monotonic()
     try:
-        return process(runtime, claim, progress)
+        receipt = process(runtime, claim, progress)
     except LeaseLost:
         report.notices.append(f"{file}: another process has taken it over")
     except Stopped:
@@ -189,6 +200,9 @@ def attempt(runtime: Runtime, claim: Claim, progress: Progress, report: Report) 
     except (ConfigError, DropZoneError, LedgerError) as error:
         report.problems.append(f"{file}: {error}")
         _give_back(runtime, claim, crashed=False)
+    except OSError as error:
+        report.problems.append(f"{file}: this machine's disk cannot be used: {error.strerror or type(error).__name__}")
+        _give_back(runtime, claim, crashed=False)
     except Exception as error:
         # the last resort: one batch's fault is not the others', and its rows stay owed
         log.exception("batch.crashed", batch=claim.batch.id, seconds=round(time.monotonic() - started, 1))
@@ -196,6 +210,10 @@ def attempt(runtime: Runtime, claim: Claim, progress: Progress, report: Report) 
             f"{file}: a fault of the program ({type(error).__name__}); what was sent is in the ledger, the rest is owed"
         )
         _give_back(runtime, claim, crashed=True)
+    else:
+        if receipt is None:
+            report.notices.append(f"{file}: the same bytes were dropped under this name before; not processed again")
+        return receipt
     return None
 
 

@@ -12,7 +12,7 @@ import tenacity
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from jobs.cron import previous, trigger
+from config.cron import previous, trigger
 
 AT_ONCE = 2
 """Groups that run at the same time: each run has blocks of a file in memory."""

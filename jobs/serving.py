@@ -6,7 +6,7 @@ import structlog
 
 from batch.runtime import Runtime
 from jobs import screen
-from jobs.run import run
+from jobs.run import Report, resume, run
 from jobs.schedule import Schedule
 
 log = structlog.get_logger()
@@ -17,6 +17,7 @@ def serve(runtime: Runtime) -> None:
     timed = {key: at for key, group in runtime.groups.items() if (at := runtime.deployment.schedule_of(group))}
     for key in sorted(runtime.groups.keys() - timed):
         screen.warn(f"{key} has no schedule: only `flatdrop run` takes its drops up")
+    _tell(resume(runtime, runtime.groups))
     schedule = Schedule(timed, lambda key, _at: _run(runtime, key), runtime.ledger)
     schedule.start()
     screen.warn(f"serving {len(timed)} scheduled groups; SIGTERM or Ctrl-C stops")
@@ -28,7 +29,10 @@ def serve(runtime: Runtime) -> None:
 
 
 def _run(runtime: Runtime, key: str) -> None:
-    report = run(runtime, [key])
+    _tell(run(runtime, [key]))
+
+
+def _tell(report: Report) -> None:
     for notice in report.notices:
         log.info("notice", text=notice)
     for problem in report.problems:

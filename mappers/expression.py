@@ -6,7 +6,6 @@ columns, since sub-queries and file functions are refused.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ import polars as pl
 
 from mappers import normalise
 from mappers.attribute import Attribute
+from mappers.nearest import nearest
 
 FUNCTIONS = (
     "abs array_contains array_get array_length array_reverse array_to_string array_unique ceil coalesce concat "
@@ -183,9 +183,3 @@ def _one_slip_apart(one: str, other: str) -> bool:
     start = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     a, b = one[start:], other[start:]
     return a[1:] == b[1:] or a[1:] == b or a == b[1:] or (a[1::-1] == b[:2] and a[2:] == b[2:])
-
-
-def nearest(name: str, known: Mapping[str, object] | list[str]) -> str | None:
-    """Return a hint that names the known word nearest to a wrong one; None when none is near."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"did you mean {close[0]}?" if close else None

@@ -1,7 +1,7 @@
 """From the text of a cell to the value of an attribute's type.
 
-Each type has three steps, all over whole columns: `tidy` (text to text: trimmed, lower-case, E.164), `problems`
-(what can be wrong with the tidy text) and `value` (the tidy text as that value; null where it means none).
+Each type has three steps, all over whole columns: `tidy` (text to text: trimmed, lower-case, E.164), `value` (the
+tidy text as that value; null where it means none) and `problems` (what can be wrong with either).
 Text is never guessed at: a type is what the group declares, and everything else stays as it came.
 """
 
@@ -44,6 +44,8 @@ DTYPES: dict[str, pl.DataType] = {
 }
 """The polars type of an attribute's values after the check, which is what mappings see."""
 
+_MEANT = "\x00meant\x00"
+
 Problem = tuple[str, pl.Expr]  # a code, and where in the tidy text it does not apply (true: all is well)
 
 
@@ -73,22 +75,25 @@ def problems(name: str, attribute: Attribute) -> list[Problem]:
         return [("phone.format", text.str.starts_with("+"))]
     if of == "integer":
         digits = text.str.contains(_INTEGER)
-        return [("integer.format", digits), ("integer.range", ~digits | value(name, attribute).is_not_null())]
+        return [("integer.format", digits), ("integer.range", ~digits | meant(name).is_not_null())]
     if of == "number":
-        number = text.str.contains(_NUMBER)
-        finite = text.cast(pl.Float64, strict=False).is_finite()
         return [
-            ("number.format", number & finite),
+            ("number.format", text.str.contains(_NUMBER) & meant(name).is_finite()),
             ("number.precision", text.map_batches(_exact_as_double, return_dtype=pl.Boolean)),
         ]
     if of in ("boolean", "date", "datetime"):
-        return [(f"{of}.format", value(name, attribute).is_not_null())]
+        return [(f"{of}.format", meant(name).is_not_null())]
     return []
 
 
 def value(name: str, attribute: Attribute) -> pl.Expr:
-    """Return the value that a tidy text means; null where it means none of its type."""
-    return _VALUES.get(attribute.type, _as_text)(pl.col(name), attribute)
+    """Return the value that a tidy text means, as a column of its own beside the text; null where it means none."""
+    return _VALUES.get(attribute.type, _as_text)(pl.col(name), attribute).alias(_MEANT + name)
+
+
+def meant(name: str) -> pl.Expr:
+    """Return the column of values that `value` made, so that rules need not convert again."""
+    return pl.col(_MEANT + name)
 
 
 def items(name: str, separator: str) -> pl.Expr:

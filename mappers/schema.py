@@ -6,44 +6,47 @@ from collections.abc import Callable, Mapping
 
 import pandera.polars as pa
 import polars as pl
-from pandera.api.polars.types import PolarsData
 
 from mappers import normalise
 from mappers.attribute import Attribute
 
 
 def of(attributes: Mapping[str, Attribute]) -> pa.DataFrameSchema:
-    """Return the schema that tidy text (and lists) of these attributes must keep.
+    """Return the schema that tidy text (and lists) of these attributes, with the values meant, must keep.
 
     A cell that says nothing breaks no rule but `required`; the caller turns cleared cells into null.
     """
     return pa.DataFrameSchema({name: _column(name, attribute) for name, attribute in attributes.items()})
 
 
+def broken(attributes: Mapping[str, Attribute]) -> pl.Expr:
+    """Return where a row breaks any rule of the schema: pandera need only look at those to say which."""
+    holds = [holds for name, attribute in attributes.items() for _, holds in _rules(name, attribute)]
+    return ~pl.all_horizontal(*holds) if holds else pl.lit(False)
+
+
 def _column(name: str, attribute: Attribute) -> pa.Column:
-    is_list = attribute.type == "list"
-    rules = _list_rules(name, attribute) if is_list else _text_rules(name, attribute)
-    checks = [_check(code, holds | _silent(name, is_list=is_list)) for code, holds in rules]
-    if attribute.required:
-        checks.append(_check("required", ~_silent(name, is_list=is_list)))
-    dtype = pl.List(pl.String) if is_list else pl.String
+    checks = [_check(code, holds) for code, holds in _rules(name, attribute)]
+    dtype = pl.List(pl.String) if attribute.type == "list" else pl.String
     return pa.Column(dtype, checks, nullable=True, required=False)
 
 
 def _check(code: str, holds: pl.Expr) -> pa.Check:
-    def select(data: PolarsData) -> pl.LazyFrame:
-        return data.lazyframe.select(holds.fill_null(value=False).alias(data.key or ""))
-
     # ignore_na would hide the nulls that `required` looks for
-    return pa.Check(select, name=code, ignore_na=False)
+    return pa.Check(lambda data: data.lazyframe.select(holds.alias(data.key or "")), name=code, ignore_na=False)
 
 
-def _silent(name: str, *, is_list: bool) -> pl.Expr:
-    return pl.col(name).is_null() if is_list else normalise.blank(name)
+def _rules(name: str, attribute: Attribute) -> list[normalise.Problem]:
+    """Return the codes of an attribute's rules, each with where it holds; never null."""
+    is_list = attribute.type == "list"
+    silent = pl.col(name).is_null() if is_list else normalise.blank(name)
+    rules = _list_rules(name, attribute) if is_list else _text_rules(name, attribute)
+    told = [(code, (holds | silent).fill_null(value=False)) for code, holds in rules]
+    return [*told, ("required", ~silent)] if attribute.required else told
 
 
 def _text_rules(name: str, attribute: Attribute) -> list[normalise.Problem]:
-    text, value = pl.col(name), normalise.value(name, attribute)
+    text, value = pl.col(name), normalise.meant(name)
     meaningless = value.is_null()  # said by the type's own code already
     rules = normalise.problems(name, attribute)
     if (low := attribute.bound("min")) is not None:

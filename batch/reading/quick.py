@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from operator import attrgetter
 from typing import Any
@@ -35,7 +37,8 @@ class Quick:
         if b"\\u0000" in text:
             return None
         try:
-            records = self._records(lines)
+            with _collector_paused():
+                records = self._records(lines)
         except (msgspec.MsgspecError, RecursionError, ValueError):
             return None
         columns = {key: list(map(attrgetter(f"f{place}"), records)) for place, key in enumerate(self._keys)}
@@ -61,9 +64,21 @@ class Quick:
         self._keys = keys
 
 
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep the garbage collector from looking through all the lists of a block again and again while it is decoded."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def _count(values: list[Any]) -> Counter[type]:
-    first = type(values[0])
-    return Counter({first: len(values)}) if set(map(type, values)) == {first} else Counter(map(type, values))
+    kinds = set(map(type, values))
+    return Counter(dict.fromkeys(kinds, len(values)) if len(kinds) == 1 else map(type, values))
 
 
 def _sound(text: bytes, columns: Columns) -> bool:
@@ -78,7 +93,8 @@ def _sound(text: bytes, columns: Columns) -> bool:
         kinds = _count(values)
         keys += len(values) - kinds[UnsetType]
         if list in kinds:
-            items = Counter(map(type, chain.from_iterable(value for value in values if type(value) is list)))
+            lists = values if len(kinds) == 1 else [value for value in values if type(value) is list]
+            items = _count(list(chain.from_iterable(lists)))
             if not items.keys() <= _SCALARS:
                 return False
             texts += items[str]
@@ -87,7 +103,9 @@ def _sound(text: bytes, columns: Columns) -> bool:
             return False
         texts += kinds[str]
         zeros = zeros or (int in kinds and 0 in values)
-    plain = text.replace(b"\\\\", b"") if b"\\\\" in text else text
-    if plain.count(b'"') - plain.count(b'\\"') != 2 * (keys + texts):
+    quotes = text.count(b'"')
+    if b"\\" in text:
+        quotes -= text.replace(b"\\\\", b"").count(b'\\"')
+    if quotes != 2 * (keys + texts):
         return False
     return not (zeros and b"-0" in text and _MINUS_ZERO.search(text))

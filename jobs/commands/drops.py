@@ -60,7 +60,7 @@ def key_of(groups: object, key: str) -> str:
     Raises:
         typer.BadParameter: when there is none.
     """
-    from mappers.expression import nearest
+    from mappers.nearest import nearest
 
     known = dict.fromkeys(groups) if isinstance(groups, dict) else {}
     if key in known:

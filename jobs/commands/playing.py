@@ -28,7 +28,7 @@ def sandbox(
         raise typer.BadParameter(str(error)) from None
     screen.warn(f"playing every integration at http://127.0.0.1:{port}/TYPE; what was taken: /_journal; Ctrl-C stops")
     try:
-        stage.serve(port, journal=journal, faults=planned)
+        stage.serve(port, journal=journal, faults=planned, credentials={})
     except OSError as error:
         screen.warn(f"port {port} cannot be used: {error.strerror}")
         raise typer.Exit(2) from None

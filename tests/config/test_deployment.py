@@ -99,7 +99,7 @@ def test_wrong_environment(project: Path, monkeypatch: pytest.MonkeyPatch, name:
         ("sqlite:///flatdrop.db", "mysql://h/d", "3: ledger: must be `sqlite:///FILE` or"),
         ("endpoint_url: null", "endpoint_url: localhost", "2: s3.endpoint_url: must match pattern"),
         ("region: eu-north-1}", "regoin: x}", "2: s3.regoin: is not known here (did you mean region?)"),
-        ("0 2 * * *", "0 2 * *", "5: schedule.cron: a cron expression has five fields"),
+        ("0 2 * * *", "0 2 * *", "5: schedule.cron: A cron line has five fields"),
         ("Europe/Stockholm", "Europe/Stokholm", "5: schedule.timezone: is not a time zone (did you mean Europe/Stock"),
         ("port: 8080", "port: 80800", "6: api.port: must be less than or equal to 65535"),
         ("port: 8080", "port: x", "6: api.port: must be a valid integer"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from config.cron import trigger
 from config.schedule import Schedule
-from jobs.cron import trigger
 
 GOOD = [
     "0 2 * * *",

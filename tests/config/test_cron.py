@@ -10,7 +10,7 @@ from apscheduler.triggers.base import BaseTrigger
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.cron import previous, trigger
+from config.cron import previous, trigger
 
 MINUTE = timedelta(minutes=1)
 
