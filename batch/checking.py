@@ -132,6 +132,8 @@ class Checker:
 
     def _broken_rules(self, tidy: pl.DataFrame) -> list[Finding]:
         suspects = tidy.filter(self._broken)
+        if suspects.is_empty():
+            return []
         try:
             self._schema.validate(suspects, lazy=True)
         except pandera.errors.SchemaErrors as errors:
@@ -160,15 +162,19 @@ class _Seen:
 
     def add(self, frame: pl.DataFrame) -> None:
         row, name = frame.columns
-        present = frame.filter(frame[name].cast(pl.String).str.len_bytes().fill_null(0) > 0)
+        present = frame.filter(frame[name].cast(pl.String).str.strip_chars().str.len_bytes().fill_null(0) > 0)
         hashes = [present[name].hash(seed=number).alias(text) for number, text in enumerate(_HASHES)]
         self._blocks.append(present.select(row).with_columns(hashes))
 
     def again(self) -> Rows:
-        if not self._blocks:
+        first = [block[_HASHES[0]].to_numpy() for block in self._blocks]
+        hashes = np.sort(np.concatenate(first)) if first else rowset.EMPTY
+        twice = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+        if not len(twice):
             return rowset.EMPTY
-        every = pl.concat(self._blocks)
-        return every.filter(~pl.struct(_HASHES).is_first_distinct())[ROW].to_numpy()
+        # a table of every value would take more memory than all else; of those that may stand twice it is small
+        doubtful = pl.concat(block.filter(np.isin(block[_HASHES[0]].to_numpy(), twice)) for block in self._blocks)
+        return doubtful.filter(~pl.struct(_HASHES).is_first_distinct())[ROW].to_numpy()
 
 
 def _rows(findings: Iterable[Finding]) -> Rows:

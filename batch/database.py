@@ -8,14 +8,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, func, make_url, select
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    column,
+    create_engine,
+    event,
+    exc,
+    func,
+    inspect,
+    make_url,
+    select,
+    table,
+)
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
 
 from batch.errors import LedgerError
+from batch.migrations import REVISIONS
 
 FORMS = "write sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
 BUSY = 30  # seconds to wait for another writer
@@ -122,25 +132,32 @@ def migrate(engine: Engine) -> None:
     Raises:
         LedgerError: when the ledger is newer than this program, or cannot be used.
     """
-    config = Config()
-    config.set_main_option("script_location", "batch:migrations")
-    script = ScriptDirectory.from_config(config)
     with explained(engine):
         with reading(engine).connect() as connection:
-            if _is_current(connection, script):
+            if _is_current(connection):
                 return
         with _alembic_is_global, engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-            if not _is_current(connection, script):  # another process may have been first
-                config.attributes.update(connection=connection, version_table=VERSION_TABLE)
-                command.upgrade(config, "head")
+            if not _is_current(connection):  # another process may have been first
+                _upgrade(connection)
 
 
-def _is_current(connection: Connection, script: ScriptDirectory) -> bool:
-    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-    revision = context.get_current_revision()
-    known = {known.revision for known in script.walk_revisions()}
-    if revision is not None and revision not in known:
+def _is_current(connection: Connection) -> bool:
+    versions = table(VERSION_TABLE, column("version_num"))
+    known = inspect(connection).has_table(VERSION_TABLE)
+    revision = connection.scalar(select(versions.c.version_num)) if known else None
+    if revision is not None and revision not in REVISIONS:
         raise LedgerError(f"The ledger is newer (revision {revision}) than this Flatdrop: install its newer version.")
-    return revision == script.get_current_head()
+    return bool(revision == REVISIONS[-1])
+
+
+def _upgrade(connection: Connection) -> None:
+    # most starts find their ledger up to date, and need not wait a sixth of a second for these
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", "batch:migrations")
+    config.attributes.update(connection=connection, version_table=VERSION_TABLE)
+    command.upgrade(config, "head")

@@ -92,7 +92,7 @@ class Delivery:
         sent = Sent(len(parcel), () if parcel.identities is None else parcel.identities.to_list())
         async for attempt in retrying(self._policy, self._before_wait):
             with attempt:
-                await self._lane.turn()
+                await self._turn()
                 tally.requests += 1
                 request = requests.build(
                     self._lane.integration, self._lane.connection, parcel.text, key, int(time.time())
@@ -104,6 +104,14 @@ class Delivery:
                     self._note(error, tally)
                     raise
         raise AssertionError("a retrier returns or raises")
+
+    async def _turn(self) -> None:
+        """Wait until a request may leave; much may have happened meanwhile."""
+        await self._lane.turn(self._policy.stopping)
+        if self._policy.stopping.is_set():
+            raise Retryable("stopped", "the program was asked to stop")
+        if self._lane.stopped:
+            raise Unauthorized(self._lane.stopped.code, _not_sent(self._lane.stopped))
 
     def _note(self, error: Retryable, tally: _Tally) -> None:
         if not error.maybe_taken:
@@ -138,8 +146,10 @@ class Delivery:
     def _failed(self, chunk: Chunk, tally: _Tally, error: DeliveryError) -> Chunk:
         if isinstance(error, Ambiguous):
             return _whole(chunk, tally, Outcome.UNKNOWN, error.code, error.message)
-        if isinstance(error, Retryable) and self._policy.stopping.is_set() and not tally.maybe_taken:
-            return replace(chunk, state=ChunkState.SPLIT, requests=tally.requests)  # not taken, and owed again
+        if isinstance(error, Retryable) and self._policy.stopping.is_set():
+            # owed again: what may have been taken stays in doubt, to be sent under the same key
+            state = ChunkState.OPEN if tally.maybe_taken else ChunkState.SPLIT
+            return replace(chunk, state=state, requests=tally.requests)
         if isinstance(error, Unauthorized):
             self._lane.stop(error.code, error.message)
         else:
@@ -155,8 +165,11 @@ class Delivery:
     def _unsent(self, parcel: Parcel) -> Chunk:
         stop = self._lane.stopped or Stop("unavailable", "")
         chunk = Chunk(uuid.uuid4().hex, self._lane.name, parcel.rows, ChunkState.OPEN)
-        message = f"not sent, because the integration was stopped: {stop.message}"
-        return _whole(chunk, _Tally(), Outcome.FAILED, stop.code, message)
+        return _whole(chunk, _Tally(), Outcome.FAILED, stop.code, _not_sent(stop))
+
+
+def _not_sent(stop: Stop) -> str:
+    return f"not sent, because the integration was stopped: {stop.message}"
 
 
 def _closed(chunk: Chunk, tally: _Tally, outcome: Outcome, findings: Iterable[Finding] = ()) -> Chunk:

@@ -92,14 +92,22 @@ class _Run:
     async def all(self, examined: Examined) -> None:
         owed = await self._settle_doubts(self._errand.owed)
         owed = await self._settle_invalid(owed, examined)
-        async for load in self._loads(owed):
-            if self._manner.policy.stopping.is_set():
-                return
-            if load.settled is not None:
-                await self._commits.put(load.settled)
-                self._progress(self._name, len(load.settled.rows))
-            for wave in load.waves:
-                await self._send(wave)
+        async with asyncio.TaskGroup() as group:
+            before = group.create_task(asyncio.sleep(0))
+            async for load in self._loads(owed):
+                if self._manner.policy.stopping.is_set():
+                    return
+                now = group.create_task(self._carry(load))
+                # where the destination tells persons apart, a block waits for the one before: its rows are newer
+                await (now if self._planner.integration.identity else before)
+                before = now
+
+    async def _carry(self, load: _Load) -> None:
+        if load.settled is not None:
+            await self._commits.put(load.settled)
+            self._progress(self._name, len(load.settled.rows))
+        for wave in load.waves:
+            await self._send(wave)
 
     async def _settle_doubts(self, owed: Rows) -> Rows:
         """Requests that may have left before a kill go out again as they were, or end `unknown`.

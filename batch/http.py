@@ -36,7 +36,8 @@ async def exchange(client: aiohttp.ClientSession, request: Request, seconds: flo
         Unauthorized: when the address is no address, or its certificate is not trusted.
         Ambiguous: when it was sent and no whole answer came within `seconds`.
     """
-    timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_SECONDS)
+    connecting = min(_CONNECT_SECONDS, seconds / 2)  # a connection that is never made must show before time is up
+    timeout = aiohttp.ClientTimeout(total=seconds, connect=connecting)
     try:
         async with client.request(
             request.method,
@@ -55,7 +56,7 @@ async def exchange(client: aiohttp.ClientSession, request: Request, seconds: flo
     except aiohttp.ClientConnectorError as error:
         raise Retryable("unreachable", f"no connection could be made: {_reason(error)}") from None
     except aiohttp.ConnectionTimeoutError:
-        raise Retryable("unreachable", f"no connection within {_CONNECT_SECONDS} s") from None
+        raise Retryable("unreachable", f"no connection within {connecting:g} s") from None
     except TimeoutError:
         raise Ambiguous("no_answer", f"the request was sent and no whole answer came within {seconds:g} s") from None
     except (aiohttp.ClientError, OSError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from threading import Event
 
 from aiolimiter import AsyncLimiter
 
@@ -11,6 +12,8 @@ from integrations.integration import Connection, Integration, Limits, Resend
 
 _STRIKES = 3
 """How many requests in a row may use up their tries before the destination counts as down for this batch."""
+
+_GLANCE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +44,21 @@ class Lane:
     def __post_init__(self) -> None:
         self.places = asyncio.Semaphore(self.limits.in_flight)
         # an open chunk that was not sent yet would count as doubtful after a kill, which a bare destination dislikes
-        spare = 0 if self.integration.resend is Resend.BARE else self.limits.in_flight
+        spare = 0 if self.integration.resend is Resend.BARE else 2 * self.limits.in_flight
         self.desks = asyncio.Semaphore(self.limits.in_flight + spare)
         # one a slot instead of many a second: a burst would put twice the allowed number into the first second
         self._pace = AsyncLimiter(1, 1 / self.limits.per_second)
 
-    async def turn(self) -> None:
-        """Wait until the next request may leave."""
-        while (wait := self._not_before - asyncio.get_running_loop().time()) > 0:  # noqa: ASYNC110
-            await asyncio.sleep(wait)  # another request may have moved the time meanwhile
-        await self._pace.acquire()
+    async def turn(self, stopping: Event) -> None:
+        """Wait until the next request may leave, or the program is to stop."""
+        clock = asyncio.get_running_loop()
+        while not stopping.is_set():
+            if (wait := self._not_before - clock.time()) > 0:
+                await asyncio.sleep(min(wait, _GLANCE))  # another request may have moved the time meanwhile
+                continue
+            await self._pace.acquire()
+            if clock.time() >= self._not_before:  # a pause may have come while this one waited for its place
+                return
 
     def pause(self, seconds: float) -> None:
         """Hold every request of the lane back: the destination asked for it."""

@@ -187,7 +187,7 @@ class Ledger:
             if row is None:
                 return None
             *values, token, attempts = row
-            claim = Claim(Batch(*values), token, owner, attempts)
+            claim = Claim(Batch(*values), token, owner, attempts, seconds)
             sql.record_run(connection, claim, now)
             return claim
 

@@ -25,14 +25,14 @@ class Parcel:
         return len(self.rows)
 
     @cached_property
-    def text(self) -> str:
-        """The items with commas between."""
-        return ",".join(self.items.to_list())
+    def text(self) -> bytes:
+        """The items in UTF-8 with commas between."""
+        return ",".join(self.items.to_list()).encode()
 
     @cached_property
     def payload(self) -> str:
         """The SHA-256 of the items, which tells whether a later run would send the same."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        return hashlib.sha256(self.text).hexdigest()
 
     def ready(self) -> Parcel:
         """Work out now, in this thread, what sending will ask for, and return the parcel."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import structlog
 
-from batch import results
+from batch import results, rowset
 from batch.account import Account
 from batch.batch import Drop, State
 from batch.chunk import CHECK, Chunk, ChunkState
@@ -75,7 +75,7 @@ def process(runtime: Runtime, claim: Claim, progress: Progress = silent) -> dict
         DropZoneError, LedgerError: when these cannot be used; what was committed stays, and the next run goes on.
     """
     here = structlog.contextvars.bound_contextvars(batch=claim.batch.id, group=claim.batch.group_key)
-    with here, Spool() as spool, holding(runtime.ledger, claim):
+    with here, Spool() as spool, holding(runtime.ledger, claim, claim.seconds):
         work = _Work(runtime, claim, _pinned_group(runtime, claim), spool, progress)
         try:
             _expect_no_crash_loop(claim)
@@ -140,8 +140,13 @@ async def _dispatched(work: _Work, errands: Mapping[str, Errand], examined: Exam
     try:
         async with Commits(lambda chunks: work.put(*chunks)) as commits:
             await dispatch(errands, examined, spool=work.spool, commits=commits, manner=manner, progress=work.progress)
-    except* LeaseLost as lost:
-        raise LeaseLost(work.claim.batch.id) from lost
+    except ExceptionGroup as several:
+        raise _first(several) from several
+
+
+def _first(error: Exception) -> Exception:
+    """Return what went wrong first: when the ledger or the disk fails one task, it fails the others too."""
+    return _first(error.exceptions[0]) if isinstance(error, ExceptionGroup) else error
 
 
 def _entered(work: _Work, examined: Examined) -> Books:
@@ -199,9 +204,19 @@ def _owed_fails(books: Books, error: BatchError) -> Iterator[Chunk]:
     if len(unchecked := books.check.pending(_rows(books.batch.rows_read or 0))):
         yield _verdict(unchecked, [Finding(Outcome.INVALID, error.code, None, error.message, unchecked)])
     for name, account in books.accounts.items():
-        if len(owed := account.pending(books.valid)):
+        doubtful = account.in_doubt()
+        yield from (_still_unknown(chunk, error) for chunk in doubtful)
+        owed = rowset.minus(account.pending(books.valid), rowset.union(chunk.rows for chunk in doubtful))
+        if len(owed):
             finding = Finding(Outcome.FAILED, error.code, None, error.message, owed)
             yield Chunk(uuid.uuid4().hex, name, owed, ChunkState.CLOSED, Outcome.FAILED, (finding,))
+
+
+def _still_unknown(chunk: Chunk, error: BatchError) -> Chunk:
+    """Close what was sent, was never answered and cannot be sent again now; nobody may say that it failed."""
+    message = f"it was sent before without an answer, and cannot be sent again now: {error.message}"
+    finding = Finding(Outcome.UNKNOWN, "interrupted", None, message, chunk.rows)
+    return replace(chunk, state=ChunkState.CLOSED, outcome=Outcome.UNKNOWN, findings=(finding,))
 
 
 def _finish(work: _Work, books: Books, state: State, reason: str | None) -> dict[str, Any]:

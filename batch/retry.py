@@ -13,7 +13,7 @@ from tenacity.wait import wait_exponential_jitter
 
 from integrations.errors import Retryable
 
-_BACKOFF = wait_exponential_jitter(initial=0.5, max=30, jitter=0.5)
+_BACKOFF = wait_exponential_jitter(multiplier=0.5, max=30, jitter=0.5)
 _GLANCE = 0.2
 
 
@@ -37,7 +37,7 @@ def retrying(policy: Policy, before_wait: Callable[[Retryable, float], None]) ->
     return tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception_type(Retryable),
         wait=_wait,
-        stop=lambda state: _gives_up(state, policy),
+        stop=_Limit(policy),
         before_sleep=lambda state: before_wait(_error(state), state.upcoming_sleep),
         sleep=lambda seconds: _sleep(seconds, policy.stopping),
         reraise=True,
@@ -55,13 +55,21 @@ def _wait(state: tenacity.RetryCallState) -> float:
     return _BACKOFF(state) if asked is None else asked
 
 
-def _gives_up(state: tenacity.RetryCallState, policy: Policy) -> bool:
-    error = _error(state)
-    if policy.stopping.is_set() or state.upcoming_sleep > policy.patience:
-        return True
-    if error.slow_down:
-        return (state.seconds_since_start or 0) + state.upcoming_sleep > policy.patience
-    return state.attempt_number >= policy.tries
+@dataclass(slots=True)
+class _Limit:
+    """Says after each try of one request whether it was the last; "slow down" costs patience and no try."""
+
+    policy: Policy
+    failures: int = 0
+
+    def __call__(self, state: tenacity.RetryCallState) -> bool:
+        error = _error(state)
+        if self.policy.stopping.is_set() or state.upcoming_sleep > self.policy.patience:
+            return True
+        if error.slow_down:
+            return (state.seconds_since_start or 0) + state.upcoming_sleep > self.policy.patience
+        self.failures += 1
+        return self.failures >= self.policy.tries
 
 
 def _error(state: tenacity.RetryCallState) -> Retryable:

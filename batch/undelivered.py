@@ -60,8 +60,12 @@ def write(to: Path, drop: Path, name: str, files: FileFormat, findings: Iterable
     encoding = "utf-8" if codecs.lookup(files.encoding).name == "utf-8" else "utf-8-sig"
     with to.open("w", encoding=encoding, newline="") as file:
         writer = csv.writer(file, delimiter=source.delimiter, lineterminator="\n")
+        careful = csv.writer(file, delimiter=source.delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writerow([*REPORT, *map(neutral, source.header)])
-        writer.writerows([*_cells(entry), *map(neutral, record)] for entry, record in lines)
+        for entry, record in lines:
+            cells = [*_cells(entry), *map(neutral, record)]
+            # Python before 3.13 leaves a lone carriage return without quotes, which is a line end to readers
+            (careful if "\r" in "".join(map(str, cells)) else writer).writerow(cells)
 
 
 def neutral(cell: str) -> str:

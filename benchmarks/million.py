@@ -36,28 +36,54 @@ def measure(command: Sequence[str | Path], folder: Path) -> tuple[float, float, 
         return seconds, used.ru_maxrss / 1024, out.read()
 
 
+class Sink:
+    """The sink's process: its address, and what came to it."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "benchmarks.sink"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.url = f"http://127.0.0.1:{self._line().strip()}/"
+
+    def came(self) -> tuple[int, int]:
+        """Return the requests and bytes since the last call."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        requests, size = self._line().split()
+        return int(requests), int(size)
+
+    def stop(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+
 def main(rows: int) -> None:
     """Measure and print."""
     folder = Path(tempfile.mkdtemp(prefix="flatdrop-bench-"))
-    sink = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.sink"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    sink = Sink()
     try:
-        assert sink.stdout is not None
-        url = f"http://127.0.0.1:{sink.stdout.readline().strip()}/"
         data.make(folder / "drop.csv", rows)
         print(f"{rows:,} rows, {(folder / 'drop.csv').stat().st_size / 1e6:.0f} MB", flush=True)
         floors, products = [], []
         for number in range(_RUNS):
-            floors.append(_floor(folder, url))
-            products.append(_product(folder / f"run{number}", folder / "drop.csv", url, rows))
+            floors.append(_floor(folder, sink.url))
+            least = sink.came()[1]
+            products.append(_product(folder / f"run{number}", folder / "drop.csv", sink.url, rows))
+            sent = sink.came()[1]
+            # the same bytes in the same envelopes, but for blocks that end elsewhere
+            if abs(sent - least) > 1000:
+                raise SystemExit(f"the floor sent {least:,} bytes and flatdrop {sent:,}: they did not do the same")
         _tell("floor", floors, rows)
         _tell("flatdrop", products, rows)
         ratios = [product[0] / floor[0] for floor, product in zip(floors, products, strict=True)]
         each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
         print(f"ratio     {statistics.median(ratios):.2f} times the floor (each run: {each})")
     finally:
-        sink.communicate("")
+        sink.stop()
         shutil.rmtree(folder)
 
 
@@ -76,6 +102,7 @@ def _product(folder: Path, file: Path, url: str, rows: int) -> tuple[float, floa
     drop = folder / "drop" / "bench" / "drop.csv"
     shutil.copy(file, drop)
     os.utime(drop, (0, 0))  # long still, so that nobody waits for a copy to end
+    measure([_BIN / "flatdrop", "batches"], folder)  # a nightly run finds its ledger made
     seconds, memory, printed = measure([_BIN / "flatdrop", "run", "--json"], folder)
     (receipt,) = json.loads(printed)
     if receipt["integrations"]["sink"]["delivered"] != rows:

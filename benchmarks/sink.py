@@ -13,6 +13,7 @@ class Sink(asyncio.Protocol):
     """One connection: reads heads and skips bodies."""
 
     requests = 0
+    bytes = 0
 
     def __init__(self) -> None:
         self._head, self._left = b"", 0
@@ -38,6 +39,7 @@ class Sink(asyncio.Protocol):
             self._left = next(
                 (int(line[len(_LENGTH) :]) for line in head.lower().split(b"\r\n") if line.startswith(_LENGTH)), 0
             )
+            Sink.bytes += self._left
             if not self._left:
                 self._answer()
 
@@ -47,12 +49,13 @@ class Sink(asyncio.Protocol):
 
 
 async def main() -> None:
-    """Print the port, serve until stdin is closed, and print how many requests came."""
+    """Print the port; then, at each line on stdin, what came since the last one: requests and bytes of bodies."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Sink, "127.0.0.1", int(sys.argv[1]) if len(sys.argv) > 1 else 0)
+    server = await loop.create_server(Sink, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
-    await loop.run_in_executor(None, sys.stdin.read)
-    print(Sink.requests, flush=True)
+    while await loop.run_in_executor(None, sys.stdin.readline):
+        print(Sink.requests, Sink.bytes, flush=True)
+        Sink.requests = Sink.bytes = 0
 
 
 if __name__ == "__main__":

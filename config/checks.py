@@ -59,13 +59,18 @@ def _names(
     attributes: Mapping[str, Attribute], integrations: Mapping[str, EnabledIntegration], source: Source
 ) -> Iterator[Problem]:
     for name in attributes:
-        if not name or name.startswith("_"):
-            reason = "an attribute's name must not be empty or begin with `_`"
+        if not name or name.startswith("_") or not _is_name(name):
+            reason = "an attribute's name must not be empty, begin with `_`, or be a pattern (`*`, `^…$`)"
             yield source.problem(("attributes", name), reason)
     for name in integrations:
         if not name or not name.isprintable() or name != name.strip() or "," in name:
             reason = "an integration's name must not be empty, hold commas, or begin or end with space"
             yield source.problem(("integrations", name), reason)
+
+
+def _is_name(name: str) -> bool:
+    """Say whether polars takes a name for itself, and not for a pattern of names."""
+    return name.isprintable() and name != "*" and not (name.startswith("^") and name.endswith("$"))
 
 
 def _literals(enabled: EnabledIntegration, source: Source, place: Place) -> Iterator[Problem]:
@@ -125,6 +130,8 @@ def _fields(enabled: EnabledIntegration, integration: Integration, source: Sourc
             yield source.problem((*here, name), reason, nearest(name, names))
         elif "" in name.split("."):
             yield source.problem((*here, name), "has an empty part between its dots")
+        elif name == "_row" or not _is_name(name):
+            yield source.problem((*here, name), "is a name that Flatdrop cannot send (`_row`, or a pattern `^…$`)")
         elif inside := next((other for other in enabled.mapping if other.startswith(f"{name}.")), None):
             yield source.problem((*here, inside), f"stands inside `{name}`, which is a value of its own")
     for field in integration.fields:

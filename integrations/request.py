@@ -24,13 +24,13 @@ class Request:
     body: bytes = field(repr=False)
 
 
-def build(integration: Integration, connection: Connection, items: str, key: str, timestamp: int) -> Request:
+def build(integration: Integration, connection: Connection, items: bytes, key: str, timestamp: int) -> Request:
     """Return the request for items (JSON texts joined by commas).
 
     Args:
         integration: the destination.
         connection: its settings and credentials, resolved.
-        items: the records as JSON texts, joined by commas.
+        items: the records as JSON texts in UTF-8, joined by commas.
         key: the idempotency key, the same for every attempt.
         timestamp: the time of this attempt in whole Unix seconds.
 
@@ -39,7 +39,8 @@ def build(integration: Integration, connection: Connection, items: str, key: str
     """
     _expect(integration.settings, complete(integration, connection.settings), "address.refused", "setting")
     _expect(integration.credentials, connection.credentials, "auth.refused", "credential")
-    body = integration.envelope.replace("ITEMS", items).encode()
+    before, _, after = integration.envelope.partition("ITEMS")
+    body = b"".join((before.encode(), items, after.encode()))
     headers = {**_COMMON_HEADERS, **integration.headers(connection, Attempt(key, timestamp, body))}
     return Request(integration.method, _address(integration, connection), headers, body)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.metadata import version
 from typing import Annotated, Any
 
-import click
 import typer
 
 from jobs import logs, screen
@@ -37,30 +37,30 @@ for command in (
     app.command()(command)
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        screen.say(f"flatdrop {version('flatdrop')}")
+        raise typer.Exit
+
+
 @app.callback()
 def root(
     config: ConfigPath = None,  # noqa: ARG001 - read by `jobs.options.chosen`
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens, on stderr.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     """Set up what every command needs."""
     logs.configure(verbose=verbose)
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; typer itself tells usage errors (exit code 2) and ends by the commands' own codes."""
     try:
-        code = app(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except click.Abort:
-        code = 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        app()
     except Exception as error:  # noqa: BLE001 - the last resort, which has a sentence for everything
-        code = _explained(error)
-    sys.exit(code if isinstance(code, int) else 0)
+        sys.exit(_explained(error))
 
 
 def _explained(error: Exception) -> int:
@@ -68,9 +68,11 @@ def _explained(error: Exception) -> int:
     from batch.dropzone import DropZoneError
     from batch.errors import LedgerError
     from config.errors import ConfigError
-    from jobs.rerun import RerunError
+    from jobs.rerun import RerunError, RerunUnfinishedError
 
-    codes: dict[type[Exception], int] = {ConfigError: 2, RerunError: 2, LedgerError: 1, DropZoneError: 1}
+    codes: dict[type[Exception], int] = {
+        ConfigError: 2, RerunError: 2, RerunUnfinishedError: 1, LedgerError: 1, DropZoneError: 1
+    }  # fmt: skip
     for kind, code in codes.items():
         if isinstance(error, kind):
             screen.warn(str(error))

@@ -102,11 +102,11 @@ def _tour(home: Path, rows: int) -> int:
 def _show_results(zone: Any, receipt: dict[str, Any]) -> None:
     place = folder(_KEY, receipt["file"], receipt["batch"])
     lines = zone.read(f"{place}/undelivered.csv").decode().splitlines()
-    screen.say(f"\n{place}/undelivered.csv has every row that somebody must act on:")
-    for line in lines[:4]:
-        screen.say(f"  {line}")
-    screen.say(f"  … {len(lines) - 1:,} lines in all\n")
-    screen.say("Next: flatdrop init my-drop, and docs/quick-start.md")
+    if len(lines) > 1:
+        screen.say(f"\nundelivered.csv has every row that somebody must act on, {len(lines) - 1:,} in all:")
+        for line in lines[:4]:
+            screen.say(f"  {line}")
+    screen.say("\nNext: flatdrop init my-drop, and the quick start in README.md")
 
 
 @contextmanager

@@ -28,6 +28,10 @@ class RerunError(Exception):
     """The rerun that was asked for is not possible; the text says why."""
 
 
+class RerunUnfinishedError(Exception):
+    """The rerun was begun and not brought to its end: what is owed stays owed; the text says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """What a rerun would send to one integration: rows, requests, and rows that the destination may get twice."""
@@ -143,7 +147,10 @@ def _names(books: Books, group: Group, integration: str | None) -> list[str]:
 
 def _reopened(name: str, account: Account, rows: Rows) -> Iterator[Chunk]:
     """Yield chunks that owe the rows: those without an answer as they were sent, under their key, the rest afresh."""
-    doubtful = rowset.both(account.rows(Outcome.UNKNOWN), rows)
+    failed = rowset.both(account.rows(Outcome.FAILED), rows)
+    # a destination that answered 500 until we gave up may have taken them all the same
+    perhaps = [own for chunk, own in account.speaking(failed) if chunk.possible_duplicates]
+    doubtful = rowset.union([rowset.both(account.rows(Outcome.UNKNOWN), rows), *perhaps])
     for chunk, own in account.speaking(doubtful):
         yield Chunk(uuid.uuid4().hex, name, own, ChunkState.REOPENED, key=chunk.key, payload=chunk.payload)
     if len(fresh := rowset.minus(rows, doubtful)):
@@ -177,7 +184,8 @@ def carry_out(runtime: Runtime, rerun: Rerun, watch: Watch) -> dict[str, Any]:
     """Queue what is owed, process it now, and return the batch's receipt.
 
     Raises:
-        RerunError: when another process has taken it meanwhile, or it could not be brought to its end.
+        RerunError: when another process has taken it meanwhile.
+        RerunUnfinishedError: when it could not be brought to its end.
     """
     reopen(runtime, rerun)
     claim = runtime.ledger.claim(rerun.batch, owner(), LEASE)
@@ -186,5 +194,5 @@ def carry_out(runtime: Runtime, rerun: Rerun, watch: Watch) -> dict[str, Any]:
     report = Report()
     receipt = attempt(runtime, claim, watch(claim.batch), report)
     if receipt is None:
-        raise RerunError("; ".join(report.problems + report.notices))
+        raise RerunUnfinishedError("; ".join(report.problems + report.notices))
     return receipt

@@ -26,6 +26,7 @@ LEASE = 15.0
 
 _AT_ONCE = 2  # groups; each has blocks of a file in memory
 _GLANCE = 0.5
+_LOOKS = 3  # at a group whose drops are overwritten while they are listed
 
 log = structlog.get_logger()
 
@@ -72,7 +73,7 @@ def run(
 
     Raises:
         ConfigError: when a credential of one of the groups is missing; then nothing is sent.
-        DropZoneError, LedgerError: when these cannot be used.
+        DropZoneError, LedgerError: when these cannot be used at all; one group's trouble is in the report.
     """
     keys = list(keys)
     _expect_credentials(runtime, keys)
@@ -123,8 +124,17 @@ class _Round:
         self._report = Report()
 
     def go(self) -> Report:
-        self._take_up()
-        return self.go_on()
+        """Take up what lies there; what was overwritten meanwhile is taken up again, as what it is now."""
+        try:
+            for _ in range(_LOOKS):
+                self._take_up()
+                before = len(self._report.receipts)
+                self.go_on()
+                if not any(map(_changed, self._report.receipts[before:])):
+                    break
+        except DropZoneError as error:  # of this group's folder, perhaps, and not the others' trouble
+            self._report.problems.append(str(error))
+        return self._report
 
     def go_on(self) -> Report:
         for batch in self._waiting():
@@ -184,6 +194,10 @@ class _Round:
         receipt = attempt(self._runtime, claim, self._watch(batch), self._report)
         if receipt is not None:
             self._report.receipts.append(receipt)
+
+
+def _changed(receipt: dict[str, Any]) -> bool:
+    return (receipt["reason"] or "").startswith("file.changed")
 
 
 def attempt(runtime: Runtime, claim: Claim, progress: Progress, report: Report) -> dict[str, Any] | None:

@@ -8,16 +8,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from batch import results
 from batch.batch import Batch
 from batch.runtime import Progress as Told
 
 OUT = Console(highlight=False, soft_wrap=True)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_SENTENCE = 30
+_UNBROKEN = 100_000  # what reads a pipe or a file wants a line a row
 
 _COLOURS = {"delivered": "green", "partial": "yellow", "failed": "red", "running": "cyan", "queued": "cyan"}
 _COUNTS = ("delivered", "filtered", "unchanged", "invalid", "rejected", "failed", "unknown")
@@ -38,18 +43,25 @@ def as_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
-def table(heads: Sequence[str], lines: Iterable[Sequence[object]], *, title: str | None = None) -> None:
-    """Print a table; numbers stand to the right."""
-    lines = [list(line) for line in lines]
-    grid = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
+def counted(number: int, what: str) -> str:
+    """Return a number with what it counts, in the singular for one."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def table(heads: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
+    """Print a table; numbers stand to the right, and only the last column is broken where a terminal is narrow."""
+    cells = [list(line) for line in lines]
+    shown = [["" if c is None else f"{c:,}" if isinstance(c, int) else str(c) for c in line] for line in cells]
+    grid = Table(box=None, pad_edge=False, header_style="dim")
     for number, head in enumerate(heads):
-        right = bool(lines) and all(isinstance(line[number], int) for line in lines)
-        grid.add_column(head, justify="right" if right else "left", overflow="fold")
-    for line in lines:
-        grid.add_row(
-            *(escape("" if cell is None else f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in line)
-        )
-    OUT.print(grid)
+        right = bool(cells) and all(isinstance(line[number], int) for line in cells)
+        last = number == len(heads) - 1
+        grid.add_column(head, justify="right" if right else "left", overflow="fold", no_wrap=not last)
+    for line in shown:
+        grid.add_row(*map(escape, line))
+    firm = sum(max(map(cell_len, column)) + 2 for column in zip(heads[:-1], *(x[:-1] for x in shown), strict=True))
+    width = max(OUT.width, firm + _SENTENCE) if OUT.is_terminal else _UNBROKEN
+    Console(highlight=False, soft_wrap=True, width=width).print(grid)
 
 
 def receipt(document: dict[str, Any]) -> None:
@@ -59,7 +71,7 @@ def receipt(document: dict[str, Any]) -> None:
     if document["reason"]:
         OUT.print(f"  [red]{escape(document['reason'])}[/]")
     rows = document["rows"]
-    OUT.print(f"  {rows['read']:,} rows read = {rows['valid']:,} valid + {rows['invalid']:,} invalid")
+    OUT.print(f"  {counted(rows['read'], 'row')} read = {rows['valid']:,} valid + {rows['invalid']:,} invalid")
     integrations = document["integrations"]
     if integrations:
         shown = [name for name in _COUNTS if name == "delivered" or any(one[name] for one in integrations.values())]
@@ -73,6 +85,19 @@ def receipt(document: dict[str, Any]) -> None:
             ]
         table(heads, lines)
     codes(document["codes"])
+    for line in _next_steps(document):
+        OUT.print(f"  {escape(line)}")
+
+
+def _next_steps(document: dict[str, Any]) -> Iterator[str]:
+    batch, counts = document["batch"], document["integrations"].values()
+    if document["codes"]:
+        place = results.folder(document["group_key"], document["file"], batch)
+        yield f"undelivered rows: {place}/{results.undelivered_name(document['file'])}"
+    if document["state"] == "failed" or any(one["failed"] for one in counts):
+        yield f"to send again what failed: flatdrop rerun {batch}"
+    if any(one["unknown"] for one in counts):
+        yield f"to send again what may have arrived: flatdrop rerun {batch} --outcome unknown"
 
 
 def codes(lines: list[dict[str, Any]]) -> None:

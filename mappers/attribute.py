@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, date, datetime
 from typing import Literal, Self
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, model_validator
 
 AttributeType = Literal["string", "email", "phone", "integer", "number", "boolean", "date", "datetime", "list"]
 
@@ -42,7 +43,9 @@ class Attribute(BaseModel):
     min_length: int | None = Field(None, ge=0, description="The least count of characters, or of items in a list.")
     max_length: int | None = Field(None, ge=0, description="The greatest count of characters, or of items in a list.")
     matches: str | None = Field(None, description="A regular expression (Rust syntax) that the text must match.")
-    one_of: tuple[str | int | float, ...] | None = Field(None, description="The only values that are allowed.")
+    one_of: tuple[StrictStr | StrictInt | StrictFloat, ...] | None = Field(
+        None, description="The only values that are allowed."
+    )
     region: str | None = Field(
         None, pattern="^[A-Z]{2}$", description="phone: the country of numbers that are written without one."
     )
@@ -59,6 +62,9 @@ class Attribute(BaseModel):
         _expect_order("min_length", self.min_length, "max_length", self.max_length)
         if self.matches is not None:
             _expect_pattern(self.matches)
+        if self.format is not None:
+            _expect_format(self.format, with_time=self.type == "datetime")
+        self.allowed()
         return self
 
     def bound(self, rule: Literal["min", "max"]) -> Bound | None:
@@ -71,10 +77,18 @@ class Attribute(BaseModel):
         if given is None:
             return None
         if self.type in ("integer", "number"):
-            if isinstance(given, bool | date):
+            if isinstance(given, bool | date) or not math.isfinite(given):
                 raise ValueError(f"`{rule}` must be a number")
             return given  # type: ignore[no-any-return]
         return _as_moment(given, rule, with_time=self.type == "datetime")
+
+    def allowed(self) -> list[str | int | float]:
+        """Return the values of `one_of` as values of the attribute's own type.
+
+        Raises:
+            ValueError: when one of them is of another type.
+        """
+        return [_allowed(one, self.type) for one in self.one_of or ()]
 
 
 def _as_moment(given: object, rule: str, *, with_time: bool) -> date | datetime:
@@ -85,6 +99,16 @@ def _as_moment(given: object, rule: str, *, with_time: bool) -> date | datetime:
     if isinstance(given, date):
         return datetime(given.year, given.month, given.day, tzinfo=UTC) if with_time else given
     raise ValueError(f"`{rule}` must be a date, like 1900-01-01")
+
+
+def _allowed(one: str | float, of: AttributeType) -> str | int | float:
+    if of in ("integer", "number"):
+        if isinstance(one, str) or not math.isfinite(one) or (of == "integer" and one != int(one)):
+            raise ValueError(f"`one_of` of the type {of} must hold values of that type")
+        return int(one) if of == "integer" else float(one)
+    if isinstance(one, float):
+        raise ValueError("`one_of` of text must hold text: write a number with a decimal point in quotes")  # noqa: TRY004
+    return str(one).strip().lower() if of == "email" else str(one)
 
 
 def _expect_order(low_name: str, low: Bound | None, high_name: str, high: Bound | None) -> None:
@@ -99,6 +123,18 @@ def _expect_pattern(pattern: str) -> None:
         raise ValueError(
             "`matches` is not a regular expression of the kind used here (Rust's: no look-around, no back-references)"
         ) from None
+
+
+def _expect_format(written: str, *, with_time: bool) -> None:
+    moment = datetime(2011, 10, 1, tzinfo=UTC)
+    utc = pl.Datetime("us", "UTC")
+    try:
+        text = pl.Series([moment], dtype=utc).dt.strftime(written)
+        read = text.str.strptime(utc if with_time else pl.Date, written, strict=False)
+    except pl.exceptions.PolarsError:
+        raise ValueError("`format` is not a format of strptime, like %Y-%m-%d") from None
+    if read.item() != (moment if with_time else moment.date()):
+        raise ValueError(f"`format` does not tell a whole {'time' if with_time else 'date'}, like %Y-%m-%d does")
 
 
 def _either(types: set[str]) -> str:

@@ -55,6 +55,7 @@ _BEYOND_THE_ROW = frozenset(
     "CumMin CumMax Interpolate FillNullWithStrategy Reverse Drop DropNulls DropNans TopK Mode ArgUnique Hist RLE "
     "Extend Repeat Reshape Gather Sort PctChange ForwardFill BackwardFill".split()
 )
+_OF_LETTERS = {"StringExpr": "Reverse"}  # turns a text around, and not the column
 
 
 class MappingError(ValueError):
@@ -113,7 +114,7 @@ def _expect_known(names: tuple[str, ...], attributes: Mapping[str, Attribute], *
     for name in names:
         if name in attributes:
             continue
-        if name.startswith("_"):
+        if name.startswith(("_", "\0")):
             raise MappingError(f"`{name}`: names that begin with _ are not attributes")
         if closed:
             raise MappingError(f"there is no attribute `{name}`", nearest(name, attributes))
@@ -157,11 +158,11 @@ def _row_by_row(node: Any) -> bool:
     if isinstance(node, list):
         return all(_row_by_row(one) for one in node)
     if not isinstance(node, dict):
-        return True
+        return False  # "Len", which is COUNT(*)
     (name, inside), *others = node.items()
     if others or name not in _ROW_WISE:
         return False
-    if name == "Function" and set(_words(inside["function"])) & _BEYOND_THE_ROW:
+    if name == "Function" and inside["function"] != _OF_LETTERS and set(_words(inside["function"])) & _BEYOND_THE_ROW:
         return False
     return all(_row_by_row(inside[part]) for part in _ROW_WISE[name])
 

@@ -99,13 +99,12 @@ def _evaluate_all(targets: tuple[Target, ...], frame: pl.DataFrame, problems: li
         values = frame.select(ROW, *(expr for _, expr in columns))
     except pl.exceptions.PolarsError:
         values = _evaluate_apart(targets, frame, problems)
-    values = values.with_columns(_sendable(values.schema[target.name], target) for target in targets)
     for target in targets:
         if values.schema[target.name].is_float():
             wrong = values.filter(values[target.name].is_finite().not_())[ROW]
             message = f"`{target.name}` came out as a number that JSON cannot hold: {target.expression.sql}"
             problems.append(Problem("mapping.type", target.name, message, wrong))
-    return values
+    return values.with_columns(_sendable(values.schema[target.name], target) for target in targets)
 
 
 def _evaluate_apart(targets: tuple[Target, ...], frame: pl.DataFrame, problems: list[Problem]) -> pl.DataFrame:
@@ -151,10 +150,10 @@ def _sendable(dtype: pl.DataType, target: Target) -> pl.Expr:
     column = pl.col(target.name)
     if isinstance(dtype, pl.List):
         return _list_of_text(column, dtype)
-    if dtype.is_decimal():
-        column = column.cast(pl.Float64)
     if target.as_text and dtype != pl.String:
         return as_text(column, dtype).alias(target.name)
+    if dtype.is_decimal():
+        return column.cast(pl.Float64)
     if dtype == pl.String:
         return pl.when(column.str.strip_chars().str.len_bytes() > 0).then(column).alias(target.name)
     return column.cast(pl.Datetime("us", "UTC")) if dtype == pl.Datetime and not _zoned(dtype) else column

@@ -126,10 +126,11 @@ def _as_boolean(text: pl.Expr, _attribute: Attribute) -> pl.Expr:
 
 
 def _as_date(text: pl.Expr, attribute: Attribute) -> pl.Expr:
-    if attribute.format is None:
-        text = pl.when(text.str.contains(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")).then(text)
     parsed = text.str.strptime(pl.Date, attribute.format or "%Y-%m-%d", strict=False)
-    return pl.when(parsed.dt.year().is_between(1, 9999)).then(parsed)
+    told = parsed.dt.year().is_between(1, 9999)
+    if attribute.format is None:
+        told &= text.str.contains(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")  # chrono takes 2026-1-5 and +2026-01-05 too
+    return pl.when(told).then(parsed)
 
 
 def _as_datetime(text: pl.Expr, attribute: Attribute) -> pl.Expr:
@@ -165,9 +166,8 @@ def _where_not(quick: pl.Series, texts: pl.Series, careful: Callable[[pl.Series]
 
 def _exact_as_double(texts: pl.Series) -> pl.Series:
     """Say which numbers a double carries digit for digit; only those with many digits cost time."""
-    return _where_not(
-        texts.str.len_bytes() <= _SAFE_DIGITS, texts, lambda long: long.map_elements(_survives, pl.Boolean)
-    )
+    short = (texts.str.len_bytes() <= _SAFE_DIGITS) & ~texts.str.contains("[eE]")  # an exponent may go too low
+    return _where_not(short, texts, lambda doubtful: doubtful.map_elements(_survives, pl.Boolean))
 
 
 def _survives(text: str) -> bool:
@@ -187,11 +187,14 @@ def _in_e164(region: str | None) -> Callable[[pl.Series], pl.Series]:
 
 
 def _e164(text: str, region: str | None) -> str:
-    """Return a number in E.164, or the text without a leading plus where it is none (so that it cannot pass)."""
+    """Return a number in E.164, or a text without a leading plus where it is none (so that it cannot pass).
+
+    A number with an extension is none: E.164 has no place for it, and without it the number is another one.
+    """
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
-        return text.lstrip("+")
-    if not phonenumbers.is_valid_number(number):
-        return text.lstrip("+")
+        return f"?{text}" if text else text
+    if number.extension or not phonenumbers.is_valid_number(number):
+        return f"?{text}"
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import pandera.polars as pa
 import polars as pl
@@ -57,7 +57,7 @@ def _text_rules(name: str, attribute: Attribute) -> list[normalise.Problem]:
     if attribute.matches is not None:
         rules.append(("matches", text.str.contains(attribute.matches)))
     if attribute.one_of is not None:
-        rules.append(("one_of", meaningless | value.is_in(_allowed(attribute))))
+        rules.append(("one_of", meaningless | value.is_in(attribute.allowed())))
     return rules
 
 
@@ -67,7 +67,7 @@ def _list_rules(name: str, attribute: Attribute) -> list[normalise.Problem]:
     if attribute.matches is not None:
         rules.append(("matches", lists.list.eval(pl.element().str.contains(attribute.matches)).list.all()))
     if attribute.one_of is not None:
-        rules.append(("one_of", lists.list.eval(pl.element().is_in(_allowed(attribute))).list.all()))
+        rules.append(("one_of", lists.list.eval(pl.element().is_in(attribute.allowed())).list.all()))
     return rules
 
 
@@ -78,10 +78,3 @@ def _length_rules(length: pl.Expr, attribute: Attribute) -> list[normalise.Probl
     if attribute.max_length is not None:
         rules.append(("max_length", length <= attribute.max_length))
     return rules
-
-
-def _allowed(attribute: Attribute) -> list[str] | list[int] | list[float]:
-    convert: Callable[[str | int | float], str | int | float] = {"integer": int, "number": float}.get(
-        attribute.type, str
-    )
-    return [convert(one) for one in attribute.one_of or ()]  # type: ignore[return-value]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,9 @@ def serve(
     faults: Faults | None = None,
     credentials: Credentials = SAMPLES,
     host: str = "127.0.0.1",
+    started: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run the sandbox until the process is told to stop.
+    """Run the sandbox until the process is told to stop; `started` is called when it listens.
 
     Raises:
         OSError: when the port is taken.
@@ -72,7 +73,7 @@ def serve(
         application,
         host=host,
         port=port,
-        print=lambda *_: None,
+        print=lambda *_: started(),
         access_log=None,
         handler_cancellation=True,
         shutdown_timeout=1,

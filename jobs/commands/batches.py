@@ -10,7 +10,7 @@ import typer
 
 from jobs import screen
 from jobs.commands.drops import stopping_on_signals
-from jobs.options import AnyGroup, AsJson, ConfigPath, chosen
+from jobs.options import AnyGroup, AsJson, ConfigPath, OneIntegration, chosen
 
 if TYPE_CHECKING:
     from batch.outcome import Outcome
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 BatchId = Annotated[str, typer.Argument(metavar="BATCH", help="A batch's id, or a beginning of it that only it has.")]
 States = Annotated[
-    str | None, typer.Option("--state", help="queued, running, delivered, partial or failed; all if not given.")
+    str | None,
+    typer.Option("--state", metavar="STATE", help="queued, running, delivered, partial or failed; all if not given."),
 ]
 
 
@@ -50,6 +51,8 @@ def batches(
     ]
     if json:
         screen.as_json(lines)
+    elif not lines:
+        screen.say("There is no such batch." if group or state else "There is no batch yet.")
     else:
         heads = ["batch", "file", "state", "rows", "invalid", "reason"]
         screen.table(heads, ([line[head] for head in heads] for line in lines))
@@ -62,9 +65,9 @@ def show(ctx: typer.Context, batch: BatchId, json: AsJson = False, config: Confi
 
     with opened(chosen(ctx, config)) as runtime:
         found = runtime.ledger.batch(_whole_id(runtime, batch))
-        if found is None:
-            raise typer.BadParameter(f"there is no batch {batch}; `flatdrop batches` lists them")
-        receipt = compose(Books.read(runtime.ledger, found))
+        receipt = compose(Books.read(runtime.ledger, found)) if found else None
+    if receipt is None:
+        raise typer.BadParameter(f"the batch {batch} was taken out of the ledger just now")
     if json:
         screen.as_json(receipt)
     else:
@@ -74,14 +77,18 @@ def show(ctx: typer.Context, batch: BatchId, json: AsJson = False, config: Confi
 def rerun(
     ctx: typer.Context,
     batch: BatchId,
-    integration: Annotated[str | None, typer.Option("--integration", help="One integration; all if not given.")] = None,
+    integration: OneIntegration = None,
     outcome: Annotated[
-        str, typer.Option("--outcome", help="Which rows: failed, unknown, rejected, invalid; several with commas.")
+        str,
+        typer.Option(
+            "--outcome", metavar="LIST", help="Which rows: failed, unknown, rejected, invalid; several with commas."
+        ),
     ] = "failed",
     config: Annotated[
         list[str] | None,
         typer.Option(
             "--config",
+            metavar="original|current",
             help="`original` (as the batch was taken up) or `current` (as the group is configured today); "
             "else the path of flatdrop.yaml.",
         ),
@@ -106,6 +113,8 @@ def rerun(
         if dry_run:
             if json:
                 screen.as_json(_plan_document(plan))
+            else:
+                screen.say("Nothing was sent.")
             return
         if plan.nothing:
             receipt = compose(Books.read(runtime.ledger, reruns.closed(runtime, whole)))
@@ -131,9 +140,13 @@ def _outcomes(text: str) -> tuple[Outcome, ...]:
 
 
 def _whole_id(runtime: Runtime, start: str) -> str:
-    """Return the one batch id that begins so; what is no beginning is left for others to refuse."""
+    """Return the one batch id that begins so."""
     matching = [batch.id for batch in runtime.ledger.batches() if batch.id.startswith(start)]
-    return matching[0] if len(matching) == 1 else start
+    if len(matching) == 1 or start in matching:
+        return start if start in matching else matching[0]
+    if matching:
+        raise typer.BadParameter(f"{len(matching)} batches begin with {start}; give more of the id")
+    raise typer.BadParameter(f"there is no batch {start}; `flatdrop batches` lists them")
 
 
 def _plan_document(plan: Rerun) -> dict[str, Any]:
@@ -153,6 +166,7 @@ def _tell(plan: Rerun) -> None:
     if plan.whole_file:
         screen.say("The file could not be used; it is read again.")
     if plan.unchecked:
-        screen.say(f"{plan.unchecked:,} rows that the group's check refused are checked again.")
+        screen.say(f"check: {screen.counted(plan.unchecked, 'row')} that it refused, to be checked again")
     for name, share in plan.shares.items():
-        screen.say(f"{name}: {share.rows:,} rows in {share.requests:,} requests; {risk(share)}")
+        what = f"{screen.counted(share.rows, 'row')} in {screen.counted(share.requests, 'request')}"
+        screen.say(f"{name}: {what}; {risk(share)}")

@@ -32,7 +32,7 @@ def integrations(
     try:
         one = find(type_)
     except KeyError as unknown:
-        raise typer.BadParameter(str(unknown.args[0])) from None
+        raise typer.BadParameter(str(unknown)) from None
     if json:
         screen.as_json(document(one))
     else:

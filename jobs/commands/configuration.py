@@ -62,13 +62,15 @@ def run_tests(ctx: typer.Context, json: AsJson = False, config: ConfigPath = Non
     else:
         for one in failed:
             screen.say(f"{one['group_key']}: {one['integration']}: test {one['test']}: {one['why']}")
-        screen.say(f"{len(results) - len(failed)} mapping tests passed, {len(failed)} failed")
+        screen.say(f"{screen.counted(len(results) - len(failed), 'mapping test')} passed, {len(failed)} failed")
     raise typer.Exit(1 if failed else 0)
 
 
 @config_app.command()
 def schema(
-    what: Annotated[str, typer.Argument(help="deployment (flatdrop.yaml) or group (a file of groups/).")] = "group",
+    what: Annotated[
+        str, typer.Argument(metavar="WHAT", help="deployment (flatdrop.yaml) or group (a file of groups/).")
+    ] = "group",
 ) -> None:
     """Print the JSON Schema of a configuration file, for editors."""
     from config.schema import deployment_schema, group_schema

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event
 from typing import Annotated
@@ -17,7 +17,9 @@ from jobs.options import AnyGroup, AsJson, ConfigPath, chosen
 def run(
     ctx: typer.Context,
     group: AnyGroup = None,
-    file: Annotated[str | None, typer.Option("--file", help="One drop's key, like abc123/customers.csv.")] = None,
+    file: Annotated[
+        str | None, typer.Option("--file", metavar="KEY", help="One drop's key, like abc123/customers.csv.")
+    ] = None,
     json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
@@ -54,19 +56,18 @@ def serve(ctx: typer.Context, config: ConfigPath = None) -> None:
         serving.serve(runtime)
 
 
-def key_of(groups: object, key: str) -> str:
-    """Return the key of a configured group.
+def key_of(groups: Mapping[str, object], key: str, what: str = "group") -> str:
+    """Return the key if it is one of these groups', or of what `what` names.
 
     Raises:
         typer.BadParameter: when there is none.
     """
     from mappers.nearest import nearest
 
-    known = dict.fromkeys(groups) if isinstance(groups, dict) else {}
-    if key in known:
+    if key in groups:
         return key
-    hint = nearest(key, known) or f"there are {', '.join(known)}"
-    raise typer.BadParameter(f"there is no group {key}: {hint}")
+    hint = nearest(key, groups) or f"choose from {', '.join(groups)}"
+    raise typer.BadParameter(f"there is no {what} {key} ({hint})")
 
 
 @contextmanager

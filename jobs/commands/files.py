@@ -10,9 +10,10 @@ import typer
 
 from jobs import screen
 from jobs.commands.drops import key_of
-from jobs.options import AsJson, ConfigPath, GroupKey, LocalFile, chosen
+from jobs.options import AsJson, ConfigPath, GroupKey, LocalFile, OneIntegration, chosen
 
 if TYPE_CHECKING:
+    from config.deployment import Deployment
     from config.group import Group
     from jobs.rehearsal import Line, Verdict
 
@@ -22,20 +23,21 @@ def check(
     file: LocalFile,
     group: GroupKey,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Where to write the undelivered file; beside FILE if not given.")
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Where to write the undelivered file; beside FILE if not given."),
     ] = None,
     json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
     """Give the verdict that a drop of this file would get; nothing is sent."""
     from batch.errors import BatchError
-    from batch.results import undelivered_name
     from jobs import rehearsal
 
-    to = out or file.with_name(f"{file.name.split('.')[0]}.{undelivered_name(file.name)}")
+    deployment, found = _group(ctx, config, group)
+    to = _place(deployment, file, out)
     try:
         with screen.progress(quiet=json) as watch:
-            verdict = rehearsal.check(file, _group(ctx, config, group), to, watch.named(file.name))
+            verdict = rehearsal.check(file, found, to, watch.named(file.name))
     except BatchError as error:
         _failed(file, error, json=json)
     document = _document(file, verdict, to)
@@ -43,7 +45,9 @@ def check(
         screen.as_json(document)
         return
     rows = document["rows"]
-    screen.say(f"{file}: {rows['read']:,} rows read = {rows['valid']:,} valid + {rows['invalid']:,} invalid")
+    screen.say(
+        f"{file}: {screen.counted(rows['read'], 'row')} read = {rows['valid']:,} valid + {rows['invalid']:,} invalid"
+    )
     screen.table(
         ["  integration", "to send", "filtered", "invalid"],
         [[f"  {name}", *counts.values()] for name, counts in document["integrations"].items()],
@@ -57,8 +61,8 @@ def preview(
     ctx: typer.Context,
     file: LocalFile,
     group: GroupKey,
-    integration: Annotated[str | None, typer.Option("--integration", help="One integration; all if not given.")] = None,
-    rows: Annotated[int, typer.Option("--rows", min=1, help="How many rows to show.")] = 10,
+    integration: OneIntegration = None,
+    rows: Annotated[int, typer.Option("--rows", metavar="N", min=1, help="How many rows to show.")] = 10,
     json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
@@ -66,9 +70,9 @@ def preview(
     from batch.errors import BatchError
     from jobs import rehearsal
 
-    found = _group(ctx, config, group)
+    _, found = _group(ctx, config, group)
     if integration is not None:
-        key_of(dict(found.integrations), integration)
+        key_of(found.integrations, integration, "integration")
     try:
         lines = rehearsal.preview(file, found, integration, rows)
     except BatchError as error:
@@ -85,11 +89,27 @@ def preview(
     )
 
 
-def _group(ctx: typer.Context, config: Path | None, key: str) -> Group:
+def _group(ctx: typer.Context, config: Path | None, key: str) -> tuple[Deployment, Group]:
     from config.load import load, load_groups
 
-    groups = load_groups(load(chosen(ctx, config)))
-    return groups[key_of(groups, key)]
+    deployment = load(chosen(ctx, config))
+    groups = load_groups(deployment)
+    return deployment, groups[key_of(groups, key)]
+
+
+def _place(deployment: Deployment, file: Path, out: Path | None) -> Path:
+    """Return where the undelivered file goes: not into the drop zone, where it would be a drop itself."""
+    from batch.results import undelivered_name
+
+    name = f"{file.name.split('.')[0]}.{undelivered_name(file.name)}"
+    for place in [out] if out else [file.with_name(name), Path(name)]:
+        if not place.resolve().is_relative_to(Path(deployment.drop_zone).resolve()):
+            if not place.absolute().parent.is_dir():
+                raise typer.BadParameter(f"there is no folder {place.parent}", param_hint="--out")
+            if place.is_dir() or (place.exists() and place.samefile(file)):
+                raise typer.BadParameter(f"{place} is a folder, or the file itself", param_hint="--out")
+            return place
+    raise typer.BadParameter("in the drop zone, it would be a drop itself; name another place", param_hint="--out")
 
 
 def _failed(file: Path, error: Exception, *, json: bool) -> None:
