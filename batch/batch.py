@@ -17,6 +17,14 @@ class State(StrEnum):
     FAILED = "failed"
 
 
+MEANINGS: dict[State, str] = {
+    State.QUEUED: "It waits for a run.",
+    State.RUNNING: "A process has it, or had it and died: the next run goes on with it once its lease has run out.",
+    State.DELIVERED: "Closed: every row was valid, and delivered, filtered or unchanged everywhere.",
+    State.PARTIAL: "Closed, with rows that somebody must act on.",
+    State.FAILED: "Closed: the file as a whole could not be used, nothing was sent, and `reason` says why.",
+}
+
 CLOSED = frozenset({State.DELIVERED, State.PARTIAL, State.FAILED})
 
 

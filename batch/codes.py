@@ -44,13 +44,12 @@ FILE = {
         "The file was overwritten or deleted while it was processed.",
         "Nothing, if the new file is a drop of its own; rows of the old one that were not sent are `failed`.",
     ),
-    "file.gone": ("The file is no longer in the drop zone.", "Drop it again."),
     "file.unreadable": (
         "The file could not be read.",
         "An operator looks at the drop zone's permissions and at the log.",
     ),
     "file.crashed": (
-        "The program stopped three times while it processed this file, so the file was set aside.",
+        "The program stopped three times in a row over this file and got no further, so the file was set aside.",
         "An operator looks at the log, mends the cause and reruns the batch.",
     ),
 }

@@ -29,6 +29,7 @@ class Commits:
         self._chunks += chunks
         if self._next is None:
             self._next = asyncio.create_task(self._commit())
+            self._next.add_done_callback(_heard)
         await asyncio.shield(self._next)  # one who stops waiting must not stop the others' commit
 
     async def _commit(self) -> None:
@@ -49,3 +50,9 @@ class Commits:
                 pass
         finally:
             self._thread.shutdown(wait=False)
+
+
+def _heard(commit: asyncio.Task[None]) -> None:
+    """Take note of an error that nobody waits for any more, or asyncio would print it with its traceback."""
+    if not commit.cancelled():
+        commit.exception()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import polars as pl
 
 from batch import rowset
 from batch.ahead import ahead
@@ -15,6 +17,8 @@ from batch.reading import Reader
 from batch.runtime import Progress, silent
 from batch.spool import Spool
 from config.group import Group
+from mappers.expression import ROW
+from mappers.mapping import CLEARED
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +40,7 @@ class Examined:
 
 
 def examine(
-    path: Path, name: str, group: Group, mapped: Iterable[str], spool: Spool, *, progress: Progress = silent
+    path: Path, name: str, group: Group, mapped: Collection[str], spool: Spool, *, progress: Progress = silent
 ) -> Examined:
     """Read and check every record of a file, and put those that are good into the spool, typed.
 
@@ -59,7 +63,7 @@ def examine(
             checker.check_header(reader.header)
         checked = checker.check(block.frame)
         findings += [*block.findings, *checked.findings]
-        spool.add(checked.frame)
+        spool.add(_looked_at(checked.frame, mapped))
         counted += block.count
         kept += checked.frame.height
         progress("checked", block.count)
@@ -68,6 +72,12 @@ def examine(
     _expect_conserved(counted, kept, findings)
     findings += checker.finish()
     return Examined(counted, reader.blank_lines, tuple(findings), reader.incomplete)
+
+
+def _looked_at(frame: pl.DataFrame, mapped: Collection[str]) -> pl.DataFrame:
+    """Return the columns that mappings look at, which are all that is written and read again."""
+    wanted = {ROW, *mapped, *(CLEARED + name for name in mapped)}
+    return frame.select(name for name in frame.columns if name in wanted)
 
 
 def among(findings: Iterable[Finding], rows: Rows) -> list[Finding]:

@@ -201,6 +201,11 @@ class Ledger:
         with self._write() as connection:
             sql.update_fenced(connection, claim, **_FREE, attempts=claim.attempts - (not crashed))
 
+    def progressed(self, claim: Claim) -> None:
+        """Note that this run got further than those before it, so that it is no failed attempt even if it is killed."""
+        with self._write() as connection:
+            sql.update_fenced(connection, claim, attempts=0)
+
     def in_progress(self, batch_id: str) -> tuple[str, datetime] | None:
         """Return who works on the batch, and until when at least; None when nobody does."""
         with self._read() as connection:

@@ -12,7 +12,7 @@ Rows = npt.NDArray[np.int64]  # row numbers: 1-based, ascending, unique
 
 
 class Outcome(StrEnum):
-    """Where a row ended on an integration; the docstring of each word is in docs/reference/outcomes."""
+    """Where a row ended on an integration; `MEANINGS` tells each."""
 
     DELIVERED = "delivered"
     FILTERED = "filtered"
@@ -22,6 +22,26 @@ class Outcome(StrEnum):
     FAILED = "failed"
     UNKNOWN = "unknown"
 
+
+MEANINGS: dict[Outcome, tuple[str, str]] = {
+    Outcome.DELIVERED: ("The destination said that it has the record.", "nobody"),
+    Outcome.FILTERED: ("The integration's `where` left the row out.", "nobody"),
+    Outcome.UNCHANGED: ("The destination already has these values, and only changes are sent.", "nobody"),
+    Outcome.INVALID: ("The row, or what its mapping gave, breaks a rule; it was not sent.", "the customer"),
+    Outcome.REJECTED: (
+        "The destination said no to this record, for a reason of its own.",
+        "the customer, or whoever owns the mapping",
+    ),
+    Outcome.FAILED: (
+        "Tries are used up, or credentials were refused; a rerun is safe.",
+        "an operator",
+    ),
+    Outcome.UNKNOWN: (
+        "It was sent, and no readable answer came: the destination may have it. A rerun says so before it resends.",
+        "an operator",
+    ),
+}
+"""For each outcome what it means, and who acts next."""
 
 SETTLED = frozenset({Outcome.DELIVERED, Outcome.FILTERED, Outcome.UNCHANGED})
 """Outcomes that nobody has to act on."""

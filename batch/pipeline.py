@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -38,7 +38,7 @@ from config.connecting import connections
 from config.group import Group
 
 _CRASHES = 3
-"""After so many runs of a batch that ended without a word, its file is set aside."""
+"""After so many runs of a batch in a row that ended without a word and got no further, its file is set aside."""
 
 log = structlog.get_logger()
 
@@ -63,6 +63,19 @@ class _Work:
     def put(self, *chunks: Chunk) -> None:
         """Commit chunks."""
         self.runtime.ledger.put(self.claim, chunks)
+
+    def progress_noted(self) -> Callable[[Sequence[Chunk]], None]:
+        """Return what commits chunks, and notes once that rows of this batch have come to their end in this run."""
+        noted = self.claim.attempts == 1
+
+        def put(chunks: Sequence[Chunk]) -> None:
+            nonlocal noted
+            self.put(*chunks)
+            if not noted and any(chunk.state is ChunkState.CLOSED for chunk in chunks):
+                self.runtime.ledger.progressed(self.claim)
+                noted = True
+
+        return put
 
 
 def process(runtime: Runtime, claim: Claim, progress: Progress = silent) -> dict[str, Any] | None:
@@ -99,7 +112,7 @@ def _pinned_group(runtime: Runtime, claim: Claim) -> Group:
 
 def _expect_no_crash_loop(claim: Claim) -> None:
     if claim.attempts > _CRASHES:
-        raise BatchError("file.crashed", f"the program stopped {_CRASHES} times while it processed this file")
+        raise BatchError("file.crashed", f"the program stopped {_CRASHES} times in a row while it processed this file")
 
 
 def _fetched(work: _Work) -> bool:
@@ -138,7 +151,7 @@ async def _dispatched(work: _Work, errands: Mapping[str, Errand], examined: Exam
     said = work.runtime.deployment.delivery
     manner = Manner(Policy(said.tries, said.patience, work.runtime.stopping), said.timeout)
     try:
-        async with Commits(lambda chunks: work.put(*chunks)) as commits:
+        async with Commits(work.progress_noted()) as commits:
             await dispatch(errands, examined, spool=work.spool, commits=commits, manner=manner, progress=work.progress)
     except ExceptionGroup as several:
         raise _first(several) from several

@@ -70,7 +70,7 @@ def _names(
 
 def _is_name(name: str) -> bool:
     """Say whether polars takes a name for itself, and not for a pattern of names."""
-    return name.isprintable() and name != "*" and not (name.startswith("^") and name.endswith("$"))
+    return "\0" not in name and name != "*" and not (name.startswith("^") and name.endswith("$"))
 
 
 def _literals(enabled: EnabledIntegration, source: Source, place: Place) -> Iterator[Problem]:

@@ -50,8 +50,7 @@ class EnabledIntegration(Section):
         None, description="A SQL expression: only records for which it is true are sent.", examples=["consent"]
     )
     mapping: dict[str, str] = Field(
-        min_length=1,
-        description="For each field of the destination a SQL expression over the record's attributes."
+        min_length=1, description="For each field of the destination a SQL expression over the record's attributes."
     )
     tests: tuple[MappingTest, ...] = Field((), description="Records with what must be sent for them.")
 

@@ -13,7 +13,7 @@ AttributeType = Literal["string", "email", "phone", "integer", "number", "boolea
 
 Bound = int | float | date | datetime
 _BOUNDED = {"integer", "number", "date", "datetime"}
-_RULES_OF: dict[str, set[str]] = {
+RULES_OF: dict[str, set[str]] = {
     "min": _BOUNDED,
     "max": _BOUNDED,
     "min_length": {"string", "email", "list"},
@@ -24,6 +24,20 @@ _RULES_OF: dict[str, set[str]] = {
     "region": {"phone"},
     "format": {"date", "datetime"},
 }
+"""The rules that not every type has, each with the types that have it."""
+
+TYPES: dict[AttributeType, str] = {
+    "string": "Text, kept as it is: `00123` stays `00123`, and is not trimmed; white space alone is blank.",
+    "email": "One address: trimmed, lower-cased.",
+    "phone": "A telephone number, made E.164 (`+46701740605`); `region` tells the country where it is not written.",
+    "integer": "A whole number of at most 64 bits, written in digits.",
+    "number": "A number with a decimal point, which a double carries digit for digit.",
+    "boolean": "true, 1, yes, y, t or false, 0, no, n, f, in any case.",
+    "date": "A day, written as `format` says, else `2026-11-23`.",
+    "datetime": "An instant with its zone, written as `format` says, else in ISO 8601; mappings see it in UTC.",
+    "list": "Texts: a JSON list, or one cell with `files.list_separator` between; trimmed, without blank items.",
+}
+"""How the text of each type is read and normalised, for people."""
 
 
 class Attribute(BaseModel):
@@ -53,7 +67,7 @@ class Attribute(BaseModel):
 
     @model_validator(mode="after")
     def _rules_fit_the_type(self) -> Self:
-        for rule, types in _RULES_OF.items():
+        for rule, types in RULES_OF.items():
             if getattr(self, rule) not in (None, False) and self.type not in types:
                 raise ValueError(f"`{rule}` is for {_either(types)}, not for {self.type}")
         if self.type == "datetime" and self.format and "%z" not in self.format and "%:z" not in self.format:

@@ -72,7 +72,7 @@ def apply(mapping: RowMapping, frame: pl.DataFrame) -> Mapped:
     kept, filtered = _filter(mapping.where, frame, problems)
     values = _evaluate_all(mapping.targets, kept, problems)
     cleared = dict(_cleared(mapping.targets, kept, values))
-    problems += [_missing(target, values) for target in mapping.targets if target.required]
+    problems += [_missing(target, values, problems) for target in mapping.targets if target.required]
     return _without_problems(Mapped(filtered, [p for p in problems if len(p.rows)], values, cleared))
 
 
@@ -150,17 +150,15 @@ def _sendable(dtype: pl.DataType, target: Target) -> pl.Expr:
     column = pl.col(target.name)
     if isinstance(dtype, pl.List):
         return _list_of_text(column, dtype)
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is None:
+        column = column.cast(pl.Datetime("us", "UTC"))
     if target.as_text and dtype != pl.String:
         return as_text(column, dtype).alias(target.name)
     if dtype.is_decimal():
         return column.cast(pl.Float64)
     if dtype == pl.String:
         return pl.when(column.str.strip_chars().str.len_bytes() > 0).then(column).alias(target.name)
-    return column.cast(pl.Datetime("us", "UTC")) if dtype == pl.Datetime and not _zoned(dtype) else column
-
-
-def _zoned(dtype: pl.DataType) -> bool:
-    return isinstance(dtype, pl.Datetime) and dtype.time_zone is not None
+    return column
 
 
 def _list_of_text(column: pl.Expr, dtype: pl.List) -> pl.Expr:
@@ -190,9 +188,13 @@ def _cleared(targets: tuple[Target, ...], frame: pl.DataFrame, values: pl.DataFr
             yield target.name, where
 
 
-def _missing(target: Target, values: pl.DataFrame) -> Problem:
+def _missing(target: Target, values: pl.DataFrame, problems: list[Problem]) -> Problem:
     message = f"`{target.name}` is required by the destination and came out empty: {target.expression.sql}"
-    return Problem("mapping.required", target.name, message, values.filter(values[target.name].is_null())[ROW])
+    rows = values.filter(values[target.name].is_null())[ROW]
+    for problem in problems:
+        if problem.field == target.name:  # where the expression fails, that it came out empty is no news
+            rows = rows.filter(~rows.is_in(problem.rows.implode()))
+    return Problem("mapping.required", target.name, message, rows)
 
 
 def _without_problems(mapped: Mapped) -> Mapped:

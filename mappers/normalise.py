@@ -77,10 +77,9 @@ def problems(name: str, attribute: Attribute) -> list[Problem]:
         digits = text.str.contains(_INTEGER)
         return [("integer.format", digits), ("integer.range", ~digits | meant(name).is_not_null())]
     if of == "number":
-        return [
-            ("number.format", text.str.contains(_NUMBER) & meant(name).is_finite()),
-            ("number.precision", text.map_batches(_exact_as_double, return_dtype=pl.Boolean)),
-        ]
+        number = (text.str.contains(_NUMBER) & meant(name).is_finite()).fill_null(value=False)
+        exact = text.map_batches(_exact_as_double, return_dtype=pl.Boolean)
+        return [("number.format", number), ("number.precision", ~number | exact)]
     if of in ("boolean", "date", "datetime"):
         return [(f"{of}.format", meant(name).is_not_null())]
     return []
@@ -103,8 +102,8 @@ def items(name: str, separator: str) -> pl.Expr:
 
 def tidy_items(lists: pl.Expr) -> pl.Expr:
     """Return lists of text with every item trimmed and blank items left out; an empty list is null."""
-    trimmed = lists.list.eval(pl.element().str.strip_chars())
-    kept = trimmed.list.eval(pl.element().filter(pl.element().is_not_null() & (pl.element() != "")))
+    item = pl.element().str.strip_chars()
+    kept = lists.list.eval(item.filter(item.is_not_null() & (item != "")))
     return pl.when(kept.list.len() > 0).then(kept)
 
 

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, func, select, text
 from support.made import a_batch
 
 from batch import database, tables
 from batch.errors import LedgerError
 from batch.ledger import Ledger
+from batch.migrations import REVISIONS
 
 pytest_plugins = ("support.ledgers",)
 
@@ -181,6 +184,7 @@ import os, signal, sys
 sys.path.insert(0, "tests")
 from support.made import a_chunk, a_claim
 from batch.ledger import Ledger
+from batch.migrations import REVISIONS
 ledger = Ledger.open(sys.argv[1])
 claim = a_claim(ledger, seconds=0)
 ledger.put(claim, [a_chunk("committed", 1)])
@@ -199,3 +203,10 @@ with ledger._write() as connection:
         claim = ledger.claim(batch.id, "me")
         assert claim is not None
         assert claim.attempts == 2
+
+
+def test_the_listed_revisions_are_those_of_the_migrations() -> None:
+    config = Config()
+    config.set_main_option("script_location", "batch:migrations")
+    scripts = ScriptDirectory.from_config(config).walk_revisions()
+    assert tuple(reversed([script.revision for script in scripts])) == REVISIONS

@@ -64,7 +64,7 @@ def test_a_missing_credential_stops_the_integration() -> None:
 
 
 def test_a_request_says_that_it_is_json_in_utf8() -> None:
-    made = build(CATALOG["webhook"], sample(CATALOG["webhook"]), f"{ITEM},{ITEM}", "key", 1)
+    made = build(CATALOG["webhook"], sample(CATALOG["webhook"]), f"{ITEM},{ITEM}".encode(), "key", 1)
     assert made.method == "POST"
     assert made.headers["content-type"] == "application/json"
     assert made.body == f'{{"records":[{ITEM},{ITEM}]}}'.encode()
@@ -84,7 +84,7 @@ def test_hubspot_takes_a_bearer_token() -> None:
 @pytest.mark.parametrize("secret", ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_c2FuZGJveC1rZXk"])
 def test_webhooks_verify_with_the_standards_own_library(secret: str) -> None:
     connection = Connection(sample(CATALOG["webhook"]).settings, {"secret": secret})
-    made = build(CATALOG["webhook"], connection, ITEM, "chunk-7", int(time.time()))
+    made = build(CATALOG["webhook"], connection, ITEM.encode(), "chunk-7", int(time.time()))
     assert made.headers["webhook-id"] == "chunk-7"
     assert Webhook(secret).verify(made.body, dict(made.headers)) == {"records": [json.loads(ITEM)]}
     with pytest.raises(WebhookVerificationError):

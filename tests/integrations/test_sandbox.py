@@ -37,7 +37,7 @@ def made(integration: Integration, base: str, built: list[JSON] | None = None, *
     if built is None:
         built = items(integration, integration.example.records, integration.example.mapping)
     connection = Connection(settings_for(integration.name, base), {**integration.sample.credentials, **credentials})
-    return build(integration, connection, ",".join(map(json.dumps, built)), "chunk-1", int(time.time()))
+    return build(integration, connection, ",".join(map(json.dumps, built)).encode(), "chunk-1", int(time.time()))
 
 
 def post(request: Request, timeout: float = 10) -> Reply:
