@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from os import getpid
 from pathlib import Path
 
-from batch import dropzone
+from batch import zones
 from batch.ledger import Ledger
 from batch.runtime import Runtime
 from config.load import load, load_groups
@@ -24,7 +24,7 @@ def opened(config: Path | None) -> Iterator[Runtime]:
     """
     deployment = load(config)
     groups = load_groups(deployment)
-    zone = dropzone.open(deployment.drop_zone, deployment.s3, deployment.base)
+    zone = zones.find(deployment.drop_zone, deployment.s3, deployment.base)
     with Ledger.open(deployment.ledger) as ledger:
         yield Runtime(deployment, groups, ledger, zone)
 

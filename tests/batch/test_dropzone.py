@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from support.zones import Bucket, Folder, Zone
 
-from batch import dropzone
+from batch import zones
 from batch.dropzone import DropZone, DropZoneError
 from batch.errors import DropChanged
 from batch.layout import Listing
@@ -217,7 +217,7 @@ def test_reading_what_is_not_there_is_a_sentence(zone: Zone) -> None:
 @pytest.mark.parametrize("url", ["gs://bucket", "https://example.com/drop", "sftp://host/drop"])
 def test_other_kinds_of_drop_zone_are_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(DropZoneError, match="must be s3://"):
-        dropzone.open(url, NoSettings(), tmp_path)
+        zones.find(url, NoSettings(), tmp_path)
 
 
 class NoSettings:
@@ -229,11 +229,11 @@ class NoSettings:
 def test_a_folder_is_found_from_the_config_s_place(path: str, tmp_path: Path) -> None:
     (tmp_path / "drop" / "abc").mkdir(parents=True)
     (tmp_path / "x").mkdir()
-    assert dropzone.open(path, NoSettings(), tmp_path).groups() == ["abc"]
-    assert dropzone.open(str(tmp_path / "drop"), NoSettings(), Path("elsewhere")).groups() == ["abc"]
+    assert zones.find(path, NoSettings(), tmp_path).groups() == ["abc"]
+    assert zones.find(str(tmp_path / "drop"), NoSettings(), Path("elsewhere")).groups() == ["abc"]
 
 
 def test_nothing_is_asked_before_it_is_used() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        dropzone.open("missing", NoSettings(), Path(folder))
-        dropzone.open("s3://no-such-bucket/prefix", NoSettings(), Path(folder))
+        zones.find("missing", NoSettings(), Path(folder))
+        zones.find("s3://no-such-bucket/prefix", NoSettings(), Path(folder))
