@@ -14,6 +14,7 @@ from typing import Any
 
 from batch.results import folder
 from config import starting
+from config.errors import ConfigError, Problem
 from integrations import sandbox
 from jobs import run as runs
 from jobs import screen
@@ -119,7 +120,7 @@ def _bucket(*, s3: bool) -> Iterator[None]:
     try:
         from moto.server import ThreadedMotoServer  # noqa: PLC0415 - a guest of the tour only
     except ImportError:
-        raise RuntimeError("--s3 needs moto: pip install 'moto[s3,server]'") from None
+        raise ConfigError([Problem("needs moto: pip install 'moto[s3,server]'", path="--s3")]) from None
     import boto3  # noqa: PLC0415
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

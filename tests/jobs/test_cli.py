@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -17,10 +18,11 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from config import starting
 from integrations import sandbox
-from jobs import cli
+from jobs import cli, screen
 from jobs.commandline import commands
 
 GROUP = "acme-se"
@@ -206,6 +208,12 @@ def test_the_tour_over_s3(flatdrop: Flatdrop, monkeypatch: pytest.MonkeyPatch) -
     assert done.code == 0
     assert "100 rows read" in done.out
     assert "FLATDROP_DROP_ZONE" not in os.environ
+
+
+def test_the_tour_over_s3_says_what_it_lacks(flatdrop: Flatdrop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "moto.server", None)
+    done = flatdrop("demo", "--s3")
+    assert (done.code, done.err) == (2, "--s3: needs moto: pip install 'moto[s3,server]'\n")
 
 
 # Exit code 1: an operator is needed
@@ -401,6 +409,28 @@ def test_one_drop_at_a_time(flatdrop: Flatdrop, home: Home) -> None:
     assert "was processed before" in again.err
     missing = flatdrop("run", "--file", "acme-se/b.csv", "--json")
     assert (missing.code, missing.err) == (1, "acme-se/b.csv: there is no such file\n")
+
+
+# What a person sees
+
+
+@pytest.mark.parametrize("width", [None, 50, 100])
+def test_only_a_table_s_last_column_is_broken(width: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "a sentence of many words that tells what to do and why it must be done at once"
+    drawn = io.StringIO()
+
+    class Screen(Console):
+        def __init__(self, **more: Any) -> None:
+            more["width"] = more.get("width") or width or 80
+            super().__init__(file=drawn, force_terminal=width is not None, color_system=None, **more)
+
+    monkeypatch.setattr(screen, "Console", Screen)
+    monkeypatch.setattr(screen, "OUT", Screen())
+    screen.table(["code", "rows", "what"], [["rejected.validation_error", 1_234_567, words]])
+    lines = [line.strip() for line in drawn.getvalue().splitlines()]
+    assert lines[1].startswith("rejected.validation_error  1,234,567  a sentence of")
+    assert " ".join(lines[1:]).endswith(words)
+    assert len(lines) == 2 if width is None else len(lines) > 2
 
 
 # Where `check` writes
