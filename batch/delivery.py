@@ -145,6 +145,8 @@ class Delivery:
 
     def _failed(self, chunk: Chunk, tally: _Tally, error: DeliveryError) -> Chunk:
         if isinstance(error, Ambiguous):
+            if error.code == "no_answer":  # one that hangs would cost a timeout for every chunk
+                self._lane.gave_up("unavailable", error.message)
             return _whole(chunk, tally, Outcome.UNKNOWN, error.code, error.message)
         if isinstance(error, Retryable) and self._policy.stopping.is_set():
             # owed again: what may have been taken stays in doubt, to be sent under the same key

@@ -11,7 +11,7 @@ from aiolimiter import AsyncLimiter
 from integrations.integration import Connection, Integration, Limits, Resend
 
 _STRIKES = 3
-"""How many requests in a row may use up their tries before the destination counts as down for this batch."""
+"""So many requests in a row that used up their tries, or got no answer, and the destination counts as down."""
 
 _GLANCE = 0.2
 
@@ -44,7 +44,7 @@ class Lane:
     def __post_init__(self) -> None:
         self.places = asyncio.Semaphore(self.limits.in_flight)
         # an open chunk that was not sent yet would count as doubtful after a kill, which a bare destination dislikes
-        spare = 0 if self.integration.resend is Resend.BARE else 2 * self.limits.in_flight
+        spare = 0 if self.integration.resend is Resend.BARE else self.limits.in_flight
         self.desks = asyncio.Semaphore(self.limits.in_flight + spare)
         # one a slot instead of many a second: a burst would put twice the allowed number into the first second
         self._pace = AsyncLimiter(1, 1 / self.limits.per_second)
@@ -73,7 +73,7 @@ class Lane:
         self._strikes = 0
 
     def gave_up(self, code: str, message: str) -> None:
-        """Note a request that used up its tries; several in a row stop the lane."""
+        """Note a request that used up its tries, or that nothing answered; several in a row stop the lane."""
         self._strikes += 1
         if self._strikes >= _STRIKES:
             self.stop(code, message)

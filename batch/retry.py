@@ -52,7 +52,7 @@ async def _sleep(seconds: float, stopping: Event) -> None:
 
 def _wait(state: tenacity.RetryCallState) -> float:
     asked = _error(state).retry_after
-    return _BACKOFF(state) if asked is None else asked
+    return asked or _BACKOFF(state)  # "at once" would be asked again and again
 
 
 @dataclass(slots=True)

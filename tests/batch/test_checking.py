@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.records import a_group, block, checked, said
 
 from batch.checking import Checker
 from batch.errors import BatchError
 from mappers.mapping import CLEARED
-from support.records import a_group, block, checked, said
 
 LONG = "x" * 250 + "@a.se"
 Case = tuple[dict[str, Any], Any, Any]
@@ -125,9 +125,15 @@ BAD: list[tuple[dict[str, Any], Any, set[str]]] = [
     ({**PHONE, "required": True}, "", {"required"}),
     ({}, ["a", "b"], {"string.list"}),
     (INTEGER, ["1", "2"], {"string.list"}),
-    *[(INTEGER, value, {"integer.format"}) for value in ("5.0", "1e3", "1_0", "１２", "0x10", "1 000", "-", "--1", "1\n2")],
+    *[
+        (INTEGER, value, {"integer.format"})
+        for value in ("5.0", "1e3", "1_0", "１２", "0x10", "1 000", "-", "--1", "1\n2")
+    ],
     *[(INTEGER, value, {"integer.range"}) for value in ("9223372036854775808", "-9223372036854775809", "9" * 400)],
-    *[(NUMBER, value, {"number.format"}) for value in ("1,5", "1 000.5", "NaN", "inf", "1e", "0x10", "١", ".", "1.2.3")],
+    *[
+        (NUMBER, value, {"number.format"})
+        for value in ("1,5", "1 000.5", "NaN", "inf", "1e", "0x10", "١", ".", "1.2.3")
+    ],
     (NUMBER, "1e309", {"number.format"}),
     (NUMBER, "-1e99999999999999999999999", {"number.format"}),
     *[
@@ -139,7 +145,10 @@ BAD: list[tuple[dict[str, Any], Any, set[str]]] = [
         (EMAIL, value, {"email.format"})
         for value in ("a@b", "a b@c.se", "a@b.se,c@d.se", "a..b@c.se", ".a@b.se", "a@-b.se", "a@b-.se", LONG, "@b.se")
     ],
-    *[(EMAIL, value, {"email.format"}) for value in ("a@b.se\u200b", "a@b.s", "a@1.2.3.4", "<a@b.se>", "a@b@c.se", "ö@ö")],
+    *[
+        (EMAIL, value, {"email.format"})
+        for value in ("a@b.se\u200b", "a@b.s", "a@1.2.3.4", "<a@b.se>", "a@b@c.se", "ö@ö")
+    ],
     *[
         (PHONE, value, {"phone.format"})
         for value in ("+", "++", "070", "abc", "0701234567 Anna", "0701234567 ext 5", "0701234567/0709876543", "+46")
@@ -147,7 +156,15 @@ BAD: list[tuple[dict[str, Any], Any, set[str]]] = [
     ({"type": "phone"}, "0701234567", {"phone.format"}),
     *[
         (DATE, value, {"date.format"})
-        for value in ("2026-02-30", "26-01-01", "0000-01-01", "2026-1-1", "2026-01-01T00:00:00", "+2026-01-01", "20260101")
+        for value in (
+            "2026-02-30",
+            "26-01-01",
+            "0000-01-01",
+            "2026-1-1",
+            "2026-01-01T00:00:00",
+            "+2026-01-01",
+            "20260101",
+        )
     ],
     *[(SHORT_DATE, value, {"date.format"}) for value in ("01/02/2003", "31/02/03", "2003-02-01")],
     *[
@@ -194,7 +211,9 @@ def test_a_message_says_the_column_and_not_the_value(rules: dict[str, Any], valu
 
 def test_good_and_bad_values_of_one_type_in_one_block_are_told_apart() -> None:
     table = [(rules, value, {("", "")}) for rules, value, _ in GOOD] + [(r, v, c) for r, v, c in BAD]  # type: ignore[misc]
-    for rules in (one for index, (one, _, _) in enumerate(table) if one not in [other for other, _, _ in table[:index]]):
+    for rules in (
+        one for index, (one, _, _) in enumerate(table) if one not in [other for other, _, _ in table[:index]]
+    ):
         own = [(value, codes) for other, value, codes in table if other == rules]
         if len({isinstance(value, list) for value, _ in own}) > 1:
             continue
@@ -208,7 +227,22 @@ def test_good_and_bad_values_of_one_type_in_one_block_are_told_apart() -> None:
 
 
 NAMES = ["item", "value", "identity", "index", "check", "column", "failure_case", "literal", "len", "first name", "a.b"]
-ODD_NAMES = [*NAMES, "a.*", 'q"r', "é😀", "hash 1", "row", "schema_context", " x ", "select", "a\u00a0b", "{}", "\\d", "^a", "a$"]
+ODD_NAMES = [
+    *NAMES,
+    "a.*",
+    'q"r',
+    "é😀",
+    "hash 1",
+    "row",
+    "schema_context",
+    " x ",
+    "select",
+    "a\u00a0b",
+    "{}",
+    "\\d",
+    "^a",
+    "a$",
+]
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
@@ -325,7 +359,9 @@ def test_a_row_that_breaks_another_rule_does_not_take_a_unique_value() -> None:
 
 @given(st.lists(st.tuples(*[st.sampled_from([None, "", "x", "1", "a@b.se", "#N/A"])] * 3), max_size=20))
 def test_every_row_comes_out_once(rows: list[tuple[str | None, ...]]) -> None:
-    checker = Checker(a_group({"i": {"type": "integer", "required": True}, "e": {"type": "email"}, "l": {"type": "list"}}))
+    checker = Checker(
+        a_group({"i": {"type": "integer", "required": True}, "e": {"type": "email"}, "l": {"type": "list"}})
+    )
     i, e, lists = zip(*rows, strict=True) if rows else ((), (), ())
     result = checker.check(block(i=i, e=e, l=lists))
     bad = {row for rows in said(result.findings).values() for row in rows}

@@ -203,6 +203,16 @@ def test_what_may_have_been_taken_is_unknown_and_not_sent_again(answer: Answer, 
     assert words in sending.messages
 
 
+def test_a_destination_that_never_answers_is_left_alone_after_three_requests() -> None:
+    with destination(then=HANG) as there:
+        sending = Sending(there.base, timeout=0.2, in_flight=1)
+        sending.send(*(records(1, n) for n in range(1, 7)))
+    assert len(there.calls) == 3
+    assert sending.rows(Outcome.UNKNOWN) == [1, 2, 3]
+    assert sending.rows(Outcome.FAILED) == [4, 5, 6]  # never sent, and safe to rerun
+    assert sending.codes == {"no_answer", "unavailable"}
+
+
 # --- not taken, tried again
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def test_cutting_keeps_order_and_limits(items: list[str], records: int, size: in
         assert 1 <= len(part) <= records
         assert len(part.text) <= size or len(part) == 1
         assert part.text.decode() == ",".join(part.items)
-    for part, following in zip(parts, parts[1:], strict=False):  # none could have taken one more
+    for part, following in pairwise(parts):  # none could have taken one more
         assert len(part) == records or len(part.text) + 1 + len(following.items[0].encode()) > size
 
 

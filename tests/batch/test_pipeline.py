@@ -276,7 +276,12 @@ def test_a_bare_destination_has_each_row_once_or_nobody_says_so(
     ("sending", "state", "share"), [(False, "failed", {}), (True, "partial", {"hook": {"failed": 4}})]
 )
 def test_a_file_on_which_the_program_keeps_dying_is_set_aside(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: Destination, sending: bool, state: str, share: dict[str, Any]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    there: Destination,
+    sending: bool,
+    state: str,
+    share: dict[str, Any],
 ) -> None:
     it = made(tmp_path, hook=to(there.base))
     it.drop(FILE, people(4))
@@ -319,7 +324,8 @@ def test_a_batch_that_another_process_took_over_sends_nothing_more(
         it.drop(FILE, people(20))
         report = it.run()
     stolen_at = there.calls[0].at
-    assert len([call for call in there.calls if call.at < stolen_at + 1.4]) <= 2
+    # what was committed as open before may still leave, and the other one knows of it
+    assert len([call for call in there.calls if call.at < stolen_at + 1.4]) <= 4
     assert report.notices == [f"{FILE}: another process has taken it over"]
     assert report.problems == []
     assert caplog.records == []  # asyncio's of errors that nobody heard

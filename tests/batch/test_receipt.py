@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.made import a_chunk
 
 from batch import rowset
 from batch.batch import Batch, State
@@ -16,7 +17,6 @@ from batch.chunk import CHECK, Chunk, ChunkState
 from batch.ledger import Ledger
 from batch.outcome import SETTLED, Finding, Outcome
 from batch.receipt import Books, ConservationError, codes, compose
-from support.made import a_chunk
 
 MOMENT = datetime(2026, 11, 23, 3, 4, 5, 678_900, tzinfo=timezone(timedelta(hours=1)))
 
@@ -32,11 +32,15 @@ class Kept:
 
 
 def a_finding(*rows: int, code: str = "email.format", **more: Any) -> Finding:
-    return Finding(more.get("outcome", Outcome.INVALID), code, more.get("column"), more.get("message", ""), rowset.of(*rows))
+    return Finding(
+        more.get("outcome", Outcome.INVALID), code, more.get("column"), more.get("message", ""), rowset.of(*rows)
+    )
 
 
 def closed(integration: str, outcome: Outcome | None, rows: list[int], *findings: Finding, **more: Any) -> Chunk:
-    return a_chunk("c", *rows, integration=integration, state=ChunkState.CLOSED, outcome=outcome, findings=findings, **more)
+    return a_chunk(
+        "c", *rows, integration=integration, state=ChunkState.CLOSED, outcome=outcome, findings=findings, **more
+    )
 
 
 def books(rows: int | None, *chunks: Chunk) -> Books:
@@ -76,7 +80,11 @@ CHECKED = closed(CHECK, None, [1, 2, 3], a_finding(3))
         (3, [CHECKED, closed("crm", Outcome.DELIVERED, [1, 3])], "2 rows are valid, but crm accounts for 1"),
         (3, [CHECKED, a_chunk("o", 1, 2)], "2 rows are valid, but crm accounts for 0"),
         (3, [CHECKED, closed("crm", Outcome.DELIVERED, [1, 2]), a_chunk("r", 2, state=ChunkState.REOPENED)], "for 1"),
-        (3, [CHECKED, closed("a", Outcome.DELIVERED, [1, 2]), closed("b", Outcome.DELIVERED, [])], "but b accounts for 0"),
+        (
+            3,
+            [CHECKED, closed("a", Outcome.DELIVERED, [1, 2]), closed("b", Outcome.DELIVERED, [])],
+            "but b accounts for 0",
+        ),
     ],
 )
 def test_a_batch_with_a_row_unaccounted_for_is_not_closed(rows: int, chunks: list[Chunk], words: str) -> None:

@@ -18,6 +18,7 @@ from support.installation import KEY, counts, enabled, identities, made, people,
 from support.zones import Bucket, Folder, Zone
 
 from batch.batch import State
+from batch.lease import holding
 from batch.receipt import Books, compose
 from config.errors import ConfigError
 from integrations.sandbox import Faults, running
@@ -231,6 +232,42 @@ def test_a_dead_processs_batch_is_gone_on_with_when_its_lease_is_over(tmp_path: 
     assert time.monotonic() - started < 5
 
 
+def test_a_process_that_slept_through_its_lease_sends_nothing_more_when_it_wakes(
+    tmp_path: Path, there: Destination
+) -> None:
+    it = made(tmp_path, hook=to(there.base, settings={"batch_size": 1, "in_flight": 1}))
+    it.drop(FILE, people(40))
+    slow(there, 0.1)
+    process = it.flatdrop("run", lease=1)
+    there.wait_for(3)
+    process.send_signal(signal.SIGSTOP)
+    slow(there, 0)
+    receipt = it.one()
+    process.send_signal(signal.SIGCONT)
+    code, _, err = ended(process)
+    assert (code, "another process has taken it over" in err) == (0, True)
+    taken = Counter(there.rows())
+    assert len(taken) == receipt["integrations"]["hook"]["delivered"] == 40
+    assert sum(n - 1 for n in taken.values()) <= receipt["integrations"]["hook"]["possible_duplicates"]
+    with it.opened() as runtime:
+        assert [batch.state for batch in runtime.ledger.batches()] == [State.DELIVERED]
+
+
+def test_a_living_processs_batch_is_left_to_it(tmp_path: Path, there: Destination) -> None:
+    it = made(tmp_path, hook=to(there.base))
+    it.drop(FILE, people(1))
+    with it.opened() as runtime:
+        batch = runtime.ledger.add(it.zone.listing(KEY).drops[0], KEY)
+        assert batch is not None
+        claim = runtime.ledger.claim(batch.id, "another", 1.2)
+        assert claim is not None
+        with holding(runtime.ledger, claim, claim.seconds):
+            started = time.monotonic()
+            report = it.run()
+            assert time.monotonic() - started < 3  # it needs one renewal to see that the other one lives
+    assert (report.receipts, report.problems, there.calls) == ([], [], [])
+
+
 def test_several_processes_share_the_drops_and_process_each_once(
     tmp_path: Path, there: Destination, ledger_url: str
 ) -> None:
@@ -329,7 +366,7 @@ def test_the_lease_is_what_the_heartbeat_renews(tmp_path: Path, there: Destinati
     found: list[float] = []
 
     def look(_call: Any) -> Answer:
-        time.sleep(0.5)
+        time.sleep(1.2)  # longer than the lease: without a heartbeat it would have run out
         with it.opened() as runtime:
             (batch,) = runtime.ledger.batches(state=State.RUNNING)
             lease = runtime.ledger.in_progress(batch.id)

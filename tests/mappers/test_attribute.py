@@ -75,7 +75,18 @@ def test_what_makes_no_sense_is_refused(rules: dict[str, Any], reason: str) -> N
 
 @pytest.mark.parametrize(
     "written",
-    ["%Y-%m-%d", "%d/%m/%y", "%Y%m%d", "%b %d, %Y", "%F", "%e.%m.%Y", "%Y-%m", "%Y-%m-%d %H:%M:%S", "%j %Y", "%G-W%V-%u"],
+    [
+        "%Y-%m-%d",
+        "%d/%m/%y",
+        "%Y%m%d",
+        "%b %d, %Y",
+        "%F",
+        "%e.%m.%Y",
+        "%Y-%m",
+        "%Y-%m-%d %H:%M:%S",
+        "%j %Y",
+        "%G-W%V-%u",
+    ],
 )
 def test_formats_of_dates(written: str) -> None:
     assert Attribute(type="date", format=written).format == written

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.records import ATTRIBUTES, typed
 
 from mappers.attribute import Attribute
 from mappers.expression import FUNCTIONS, ROW, MappingError, compile_expression
-from support.records import ATTRIBUTES, typed
 
 CALLS = """abs(sum) array_contains(tags,'a') array_get(tags,1) array_length(tags) array_reverse(tags)
 array_to_string(tags,',') array_unique(tags) ceil(sum) coalesce(name,email) concat(name,email)
@@ -29,7 +31,11 @@ def compiled(sql: str, *, closed: bool = False) -> str:
 def test_every_function_of_the_docs_compiles_and_keeps_to_its_row(call: str) -> None:
     sql = call.replace(",from,", " FROM ").replace(",as,", " AS ")
     expression = compile_expression(sql, ATTRIBUTES, closed=True)
-    records = [{"name": "ab,c", "count": 3, "sum": 1.25, "yes": True, "tags": ["b", "a"]}, {}, {"name": "åä", "count": 7}]
+    records = [
+        {"name": "ab,c", "count": 3, "sum": 1.25, "yes": True, "tags": ["b", "a"]},
+        {},
+        {"name": "åä", "count": 7},
+    ]
     whole = typed(*records).select(ROW, value=expression.expr)["value"]
     alone = [typed(record).select(ROW, value=expression.expr)["value"].item() for record in records]
     assert [None if one is None else str(one) for one in whole] == [None if one is None else str(one) for one in alone]
@@ -96,10 +102,42 @@ def test_nothing_looks_beyond_its_row(sql: str) -> None:
 
 @pytest.mark.parametrize(
     "sql",
-    ["", " ", "SELECT 1", "(SELECT 1)", "name IN (SELECT 1)", "name, email", "name; name", "*", '"*"', "-- x"]
-    + ['"^n.*$"', '"^name$"', "COLUMNS('n')", "name.x", "read_csv('x')", "random()", "CAST(name AS BYTEA)", "born - born"]
-    + ["INTERVAL '1 day'", "upper(count)", "name ~ '('", "regexp_like(name, '(')", "strftime(born, '%Q')", "'a", "name +"]
-    + ["name + 1 +", "CAST(name AS NOTHING)", "upper()", "_row", '"_row"', '"\0cleared\0name"', "\0", "SELECT", "DROP TABLE x"],
+    [
+        "",
+        " ",
+        "SELECT 1",
+        "(SELECT 1)",
+        "name IN (SELECT 1)",
+        "name, email",
+        "name; name",
+        "*",
+        '"*"',
+        "-- x",
+        '"^n.*$"',
+        '"^name$"',
+        "COLUMNS('n')",
+        "name.x",
+        "read_csv('x')",
+        "random()",
+        "CAST(name AS BYTEA)",
+        "born - born",
+        "INTERVAL '1 day'",
+        "upper(count)",
+        "name ~ '('",
+        "regexp_like(name, '(')",
+        "strftime(born, '%Q')",
+        "'a",
+        "name +",
+        "name + 1 +",
+        "CAST(name AS NOTHING)",
+        "upper()",
+        "_row",
+        '"_row"',
+        '"\0cleared\0name"',
+        "\0",
+        "SELECT",
+        "DROP TABLE x",
+    ],
 )
 def test_what_is_no_expression_over_a_record_is_refused(sql: str) -> None:
     with pytest.raises(MappingError) as error:
@@ -144,7 +182,5 @@ def test_names_are_told_once_in_order() -> None:
 
 @given(st.text(max_size=30) | st.from_regex(r"[a-z]{1,6}\([a-z', 0-9*]{0,20}\)", fullmatch=True))
 def test_any_text_compiles_or_is_refused(sql: str) -> None:
-    try:
-        compiled(sql)
-    except MappingError as error:
-        assert error.reason
+    with suppress(MappingError):
+        assert compiled(sql)

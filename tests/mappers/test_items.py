@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.records import mapped, mapping, typed
 
 from mappers.items import Layout, encode
 from mappers.mapping import CLEARED, apply
-from support.records import mapped, mapping, typed
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6)
 CLEAR = object()
+WHITE = "".join(filter(str.isspace, map(chr, range(0x3001)))).translate(dict.fromkeys(range(0x1C, 0x20)))
+"""White space by Unicode; Python counts four separators of ASCII among it, which are characters to others."""
 
 
 def or_nothing(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -33,7 +35,14 @@ RECORDS = st.lists(
     ),
     max_size=6,
 )
-FIELDS = {"n": "name", "deep.count": "count", "deep.er.sum": "sum", 'odd "key"\n': "yes", "deep.tags": "tags", "k": "'k'"}
+FIELDS = {
+    "n": "name",
+    "deep.count": "count",
+    "deep.er.sum": "sum",
+    'odd "key"\n': "yes",
+    "deep.tags": "tags",
+    "k": "'k'",
+}
 CLEARS = {"n": '""', "deep.count": "null", 'odd "key"\n': "null"}
 
 
@@ -61,10 +70,10 @@ def plainly(record: dict[str, Any]) -> dict[str, Any]:
         value = record.get(attribute, "k")
         if value is CLEAR and place in CLEARS:
             value = json.loads(CLEARS[place])
-        elif value is None or value is CLEAR or (isinstance(value, str) and not value.strip()):
+        elif value is None or value is CLEAR or (isinstance(value, str) and not value.strip(WHITE)):
             continue
         elif isinstance(value, list):
-            value = [text for text in value if text.strip()]
+            value = [text for text in value if text.strip(WHITE)]
             if not value:
                 continue
         *way, key = place.split(".")
@@ -80,7 +89,9 @@ def test_an_item_is_what_the_mapping_means(records: list[dict[str, Any]]) -> Non
     made = [json.loads(item) for item in items(records)]
     assert made == [plainly(record) for record in records]
     for item in made:
-        assert list(item) == [key for key in ("n", "deep", 'odd "key"\n', "k") if key in item], "members keep their order"
+        assert list(item) == [key for key in ("n", "deep", 'odd "key"\n', "k") if key in item], (
+            "members keep their order"
+        )
 
 
 @given(RECORDS)
@@ -99,7 +110,9 @@ def test_where_every_value_is_text(records: list[dict[str, Any]]) -> None:
         stack = [made["properties"]]
         while stack:
             for key, value in stack.pop().items():
-                (stack if isinstance(value, dict) else leaves).append(value if isinstance(value, dict) else (key, value))
+                (stack if isinstance(value, dict) else leaves).append(
+                    value if isinstance(value, dict) else (key, value)
+                )
         assert all(value is None or isinstance(value, str) for _, value in leaves)
         told, plain = dict(leaves), plainly(record)
         deep = plain.get("deep", {})
@@ -122,7 +135,7 @@ def test_a_record_with_nothing_to_send_is_an_empty_object() -> None:
 
 
 def test_constants_and_repeated_fields_come_first() -> None:
-    layout = Layout(under="p", also={"id": "a", "trace.id": "a"}, always={"t": "é\"", "yes": True})
+    layout = Layout(under="p", also={"id": "a", "trace.id": "a"}, always={"t": 'é"', "yes": True})
     assert one({"a": "name", "b": "count"}, {"name": "x", "count": 1}, layout) == (
         '{"id":"x","trace":{"id":"x"},"t":"é\\"","yes":true,"p":{"a":"x","b":1}}'
     )
@@ -143,7 +156,9 @@ def test_dates_and_times_are_iso() -> None:
         assert datetime.fromisoformat(made["s"]) == record["seen"]
 
 
-@pytest.mark.parametrize("number", [1e300, 1e16, -0.0, 5e-324, 0.1, 1e-7, 2.0**53, 1e22, 123456789012.0, 1.7976931348623157e308])
+@pytest.mark.parametrize(
+    "number", [1e300, 1e16, -0.0, 5e-324, 0.1, 1e-7, 2.0**53, 1e22, 123456789012.0, 1.7976931348623157e308]
+)
 def test_numbers_keep_every_digit(number: float) -> None:
     assert json.loads(one({"a": "sum"}, {"sum": number}))["a"] == number
     assert float(json.loads(one({"a": "sum"}, {"sum": number}, as_text=True))["a"]) == number

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.records import mapped, mapping, problems, typed
 
 from mappers.mapping import CLEARED, apply
-from support.records import mapped, mapping, problems, typed
 
 
 @pytest.mark.parametrize("blank", [None, "", " ", "\t\u3000\u00a0"])
@@ -76,7 +76,9 @@ def test_only_the_rows_that_fail_fail(texts: list[str | None]) -> None:
     assert outcome.values.rows() == good
 
 
-@pytest.mark.parametrize("sql", ["count / 0", "ln(0 * sum)", "sqrt(0 - sum)", "CAST('nan' AS DOUBLE)", "sum * 1e308 * 10"])
+@pytest.mark.parametrize(
+    "sql", ["count / 0", "ln(0 * sum)", "sqrt(0 - sum)", "CAST('nan' AS DOUBLE)", "sum * 1e308 * 10"]
+)
 @pytest.mark.parametrize("as_text", [False, True])
 def test_a_number_that_json_cannot_hold_is_the_rows_problem(sql: str, as_text: bool) -> None:
     outcome = mapped({"a": sql}, {"count": 1, "sum": 1.0}, as_text=as_text)
@@ -133,7 +135,15 @@ def test_any_value_as_text(sql: str, text: Any) -> None:
     assert mapped({"a": sql}, record, as_text=True).values["a"].to_list() == [text]
 
 
-FIELDS = {"a": "CAST(name AS INTEGER)", "b": "sum / count", "c": "'k'", "d": "tags", "e": "NULL", "f": "seen", "g": "gone"}
+FIELDS = {
+    "a": "CAST(name AS INTEGER)",
+    "b": "sum / count",
+    "c": "'k'",
+    "d": "tags",
+    "e": "NULL",
+    "f": "seen",
+    "g": "gone",
+}
 
 
 @pytest.mark.parametrize("where", [None, "yes", "false", "CAST(name AS INTEGER) > 0"])
@@ -157,7 +167,7 @@ NAMES = ["value", "item", "identity", "literal", "len", "name", "a.b", "a b", 'q
 
 
 def test_fields_may_be_named_oddly() -> None:
-    outcome = mapped({name: "CAST(name AS INTEGER)" for name in NAMES}, {"name": "1"}, {"name": "x"})
+    outcome = mapped(dict.fromkeys(NAMES, "CAST(name AS INTEGER)"), {"name": "1"}, {"name": "x"})
     assert outcome.values.rows(named=True) == [{"_row": 1, **dict.fromkeys(NAMES, 1)}]
     assert problems(outcome) == [("mapping.failed", name, [2]) for name in NAMES]
 

@@ -25,8 +25,11 @@ class Clock:
 
     @contextmanager
     def _stopped(self) -> Iterator[None]:
-        with mock.patch.object(time, "monotonic", lambda: self.now):
+        with mock.patch.object(time, "monotonic", self._read):
             yield
+
+    def _read(self) -> float:
+        return self.now
 
     def _loop(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.SelectorEventLoop()
@@ -34,7 +37,7 @@ class Clock:
         select = selector.select
 
         def jump(timeout: float | None = None) -> Any:
-            self.now += max(timeout or 0.0, 0.0)
+            self.now += max(timeout or 0.0, 1e-6)  # a clock that stands still would keep a short wait waiting
             return select(0)
 
         selector.select = jump

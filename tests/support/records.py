@@ -27,7 +27,9 @@ ATTRIBUTES = {
 """An attribute of most types."""
 
 
-def a_group(attributes: Mapping[str, Any] | None = None, mapping: Mapping[str, str] | None = None, **more: Any) -> Group:
+def a_group(
+    attributes: Mapping[str, Any] | None = None, mapping: Mapping[str, str] | None = None, **more: Any
+) -> Group:
     webhook = {
         "type": "webhook",
         "credentials": {"secret": "env:SECRET"},
@@ -69,7 +71,11 @@ def typed(*records: Mapping[str, Any], attributes: Mapping[str, Attribute] = ATT
     """Return checked records, with whatever other columns they have as text or as booleans."""
     known = {name: DTYPES[one.type] for name, one in attributes.items()}
     others = {name: type(value) for record in records for name, value in record.items() if name not in known}
-    schema = {ROW: pl.Int64(), **known, **{name: pl.Boolean() if of is bool else pl.String() for name, of in others.items()}}
+    schema = {
+        ROW: pl.Int64(),
+        **known,
+        **{name: pl.Boolean() if of is bool else pl.String() for name, of in others.items()},
+    }
     columns: dict[str, list[Any]] = {name: [record.get(name) for record in records] for name in schema if name != ROW}
     return pl.DataFrame({ROW: list(range(1, len(records) + 1)), **columns}, schema=schema)
 
