@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandera.errors
 import polars as pl
 
 from batch import rowset
 from batch.errors import BatchError
 from batch.outcome import Finding, Outcome, Rows
 from config.group import Group
-from mappers import normalise, schema
+from mappers import normalise, rules
 from mappers.attribute import Attribute
 from mappers.expression import ROW
 from mappers.mapping import CLEARED
@@ -45,7 +44,7 @@ class Checker:
         self._attributes = group.attributes
         self._closed = group.closed
         self._files = group.files
-        self._schema, self._broken = schema.of(group.attributes), schema.broken(group.attributes)
+        self._broken = rules.broken(group.attributes)
         self._wanted = dict.fromkeys([*group.attributes, *sorted(mapped)])
         self._unique = {name: _Seen() for name, one in group.attributes.items() if one.unique}
 
@@ -72,7 +71,11 @@ class Checker:
         frame = frame.with_columns(self._shaped(name, frame.schema[name]).alias(name) for name in self._wanted)
         tidy = frame.with_columns(
             normalise.tidy(name, one).alias(name) for name, one in self._attributes.items() if one.type != "list"
-        ).with_columns(normalise.value(name, one) for name, one in self._attributes.items() if one.type != "list")
+        )
+        tidy = tidy.with_columns(
+            *(normalise.value(name, one) for name, one in self._attributes.items() if one.type != "list"),
+            *(normalise.silence(name, one) for name, one in self._attributes.items()),
+        )
         findings += self._broken_rules(tidy)
         typed = tidy.select(ROW, *(self._value(name) for name in self._wanted), *flags)
         bad = _rows(findings)
@@ -134,14 +137,11 @@ class Checker:
         suspects = tidy.filter(self._broken)
         if suspects.is_empty():
             return []
-        try:
-            self._schema.validate(suspects, lazy=True)
-        except pandera.errors.SchemaErrors as errors:
-            cases = errors.failure_cases.select("column", "check", "index").with_columns(
-                suspects[ROW].gather(errors.failure_cases["index"]).alias(ROW)
-            )
-        else:
-            return []
+        # pandera takes a sixth of a second to import, which a block without mistakes need not wait for
+        from mappers import schema  # noqa: PLC0415
+
+        cases = schema.failures(schema.of(self._attributes), suspects)
+        cases = cases.with_columns(suspects[ROW].gather(cases["index"]).alias(ROW))
         groups = cases.group_by("column", "check", maintain_order=True).agg(pl.col(ROW).unique().sort())
         return [self._finding(code, column, rows.to_numpy()) for column, code, rows in zip(*groups, strict=True)]
 

@@ -44,7 +44,7 @@ class Lane:
     def __post_init__(self) -> None:
         self.places = asyncio.Semaphore(self.limits.in_flight)
         # an open chunk that was not sent yet would count as doubtful after a kill, which a bare destination dislikes
-        spare = 0 if self.integration.resend is Resend.BARE else self.limits.in_flight
+        spare = 0 if self.integration.resend is Resend.BARE else 2 * self.limits.in_flight
         self.desks = asyncio.Semaphore(self.limits.in_flight + spare)
         # one a slot instead of many a second: a burst would put twice the allowed number into the first second
         self._pace = AsyncLimiter(1, 1 / self.limits.per_second)

@@ -27,7 +27,9 @@ class Parcel:
     @cached_property
     def text(self) -> bytes:
         """The items in UTF-8 with commas between."""
-        return ",".join(self.items.to_list()).encode()
+        # joined by polars, which lets other threads run meanwhile; a list of Python's own strings would not
+        text: bytes = self.items.str.join(",").cast(pl.Binary).item()
+        return text
 
     @cached_property
     def payload(self) -> str:

@@ -44,14 +44,23 @@ DTYPES: dict[str, pl.DataType] = {
 }
 """The polars type of an attribute's values after the check, which is what mappings see."""
 
-_MEANT = "\x00meant\x00"
+_MEANT, _SILENT = "\x00meant\x00", "\x00silent\x00"
 
 Problem = tuple[str, pl.Expr]  # a code, and where in the tidy text it does not apply (true: all is well)
 
 
-def blank(name: str) -> pl.Expr:
-    """Where a text cell says nothing: absent, empty, or only white space."""
-    return pl.col(name).is_null() | (pl.col(name).str.strip_chars().str.len_bytes() == 0)
+def silence(name: str, attribute: Attribute) -> pl.Expr:
+    """Return, as a column of its own, where a cell says nothing: absent, empty, or only white space."""
+    cell = pl.col(name)
+    says_nothing = cell.is_null()
+    if attribute.type != "list":
+        says_nothing |= cell.str.strip_chars().str.len_bytes() == 0
+    return says_nothing.alias(_SILENT + name)
+
+
+def silent(name: str) -> pl.Expr:
+    """Return the column that `silence` made."""
+    return pl.col(_SILENT + name)
 
 
 def tidy(name: str, attribute: Attribute) -> pl.Expr:
@@ -97,7 +106,7 @@ def meant(name: str) -> pl.Expr:
 
 def items(name: str, separator: str) -> pl.Expr:
     """Return the trimmed, non-blank items of a list that is written as one text."""
-    return tidy_items(pl.col(name).str.split(separator))
+    return pl.col(name).map_batches(_split(separator), return_dtype=pl.List(pl.String))
 
 
 def tidy_items(lists: pl.Expr) -> pl.Expr:
@@ -105,6 +114,19 @@ def tidy_items(lists: pl.Expr) -> pl.Expr:
     item = pl.element().str.strip_chars()
     kept = lists.list.eval(item.filter(item.is_not_null() & (item != "")))
     return pl.when(kept.list.len() > 0).then(kept)
+
+
+def _split(separator: str) -> Callable[[pl.Series], pl.Series]:
+    mark = pl.escape_regex(separator)
+    untidy = rf"^$|^\s|\s$|\s{mark}|{mark}\s|{mark}{mark}|^{mark}|{mark}$"
+
+    def split(texts: pl.Series) -> pl.Series:
+        lists = texts.str.split(separator)
+        if not texts.str.contains(untidy).any():
+            return lists  # most columns have nothing to trim, and looking is cheaper than trimming
+        return lists.to_frame("lists").select(tidy_items(pl.col("lists"))).to_series()
+
+    return split
 
 
 def _as_text(text: pl.Expr, _attribute: Attribute) -> pl.Expr:

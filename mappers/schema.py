@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import pandera.polars as pa
 import polars as pl
+from pandera.errors import SchemaErrors
 
-from mappers import normalise
+from mappers import rules
 from mappers.attribute import Attribute
 
 
@@ -19,14 +20,18 @@ def of(attributes: Mapping[str, Attribute]) -> pa.DataFrameSchema:
     return pa.DataFrameSchema({name: _column(name, attribute) for name, attribute in attributes.items()})
 
 
-def broken(attributes: Mapping[str, Attribute]) -> pl.Expr:
-    """Return where a row breaks any rule of the schema: pandera need only look at those to say which."""
-    holds = [holds for name, attribute in attributes.items() for _, holds in _rules(name, attribute)]
-    return ~pl.all_horizontal(*holds) if holds else pl.lit(False)
+def failures(schema: pa.DataFrameSchema, frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the broken rules of a frame: `column`, `check` (the rule's code) and `index` (from 0) of each."""
+    try:
+        schema.validate(frame, lazy=True)
+    except SchemaErrors as errors:
+        cases: pl.DataFrame = errors.failure_cases
+        return cases.select("column", "check", "index")
+    return pl.DataFrame(schema={"column": pl.String, "check": pl.String, "index": pl.Int32})
 
 
 def _column(name: str, attribute: Attribute) -> pa.Column:
-    checks = [_check(code, holds) for code, holds in _rules(name, attribute)]
+    checks = [_check(code, holds) for code, holds in rules.of(name, attribute)]
     dtype = pl.List(pl.String) if attribute.type == "list" else pl.String
     return pa.Column(dtype, checks, nullable=True, required=False)
 
@@ -34,47 +39,3 @@ def _column(name: str, attribute: Attribute) -> pa.Column:
 def _check(code: str, holds: pl.Expr) -> pa.Check:
     # ignore_na would hide the nulls that `required` looks for
     return pa.Check(lambda data: data.lazyframe.select(holds.alias(data.key or "")), name=code, ignore_na=False)
-
-
-def _rules(name: str, attribute: Attribute) -> list[normalise.Problem]:
-    """Return the codes of an attribute's rules, each with where it holds; never null."""
-    is_list = attribute.type == "list"
-    silent = pl.col(name).is_null() if is_list else normalise.blank(name)
-    rules = _list_rules(name, attribute) if is_list else _text_rules(name, attribute)
-    told = [(code, (holds | silent).fill_null(value=False)) for code, holds in rules]
-    return [*told, ("required", ~silent)] if attribute.required else told
-
-
-def _text_rules(name: str, attribute: Attribute) -> list[normalise.Problem]:
-    text, value = pl.col(name), normalise.meant(name)
-    meaningless = value.is_null()  # said by the type's own code already
-    rules = normalise.problems(name, attribute)
-    if (low := attribute.bound("min")) is not None:
-        rules.append(("min", meaningless | (value >= pl.lit(low))))
-    if (high := attribute.bound("max")) is not None:
-        rules.append(("max", meaningless | (value <= pl.lit(high))))
-    rules += _length_rules(text.str.len_chars(), attribute)
-    if attribute.matches is not None:
-        rules.append(("matches", text.str.contains(attribute.matches)))
-    if attribute.one_of is not None:
-        rules.append(("one_of", meaningless | value.is_in(attribute.allowed())))
-    return rules
-
-
-def _list_rules(name: str, attribute: Attribute) -> list[normalise.Problem]:
-    lists = pl.col(name)
-    rules = _length_rules(lists.list.len(), attribute)
-    if attribute.matches is not None:
-        rules.append(("matches", lists.list.eval(pl.element().str.contains(attribute.matches)).list.all()))
-    if attribute.one_of is not None:
-        rules.append(("one_of", lists.list.eval(pl.element().is_in(attribute.allowed())).list.all()))
-    return rules
-
-
-def _length_rules(length: pl.Expr, attribute: Attribute) -> list[normalise.Problem]:
-    rules = []
-    if attribute.min_length is not None:
-        rules.append(("min_length", length >= attribute.min_length))
-    if attribute.max_length is not None:
-        rules.append(("max_length", length <= attribute.max_length))
-    return rules

@@ -12,7 +12,7 @@ import integrations
 import mappers
 from batch.checking import _MESSAGES
 from batch.codes import CODES, DESTINATION, FILE, MAPPING, ROW, VALUE
-from mappers import normalise, schema
+from mappers import normalise, rules
 from mappers.attribute import Attribute, AttributeType
 
 _DOTTED = re.compile(r"((?:file|row|mapping|string)(?:\.[a-z_]+)+|(?:auth|address)\.refused|refused\.together)(?:$|: )")
@@ -48,7 +48,7 @@ def said(call: ast.Call) -> set[str]:
     return {text for text in texts[:1] if re.fullmatch(r"[a-z_]+", text)}  # a code comes before all other texts
 
 
-def rules() -> set[str]:
+def rule_codes() -> set[str]:
     """Return the codes of the rules that attributes can have."""
     every = {"required", "min", "max", "min_length", "max_length", "matches", "one_of"}
     given: dict[str, object] = {
@@ -62,13 +62,13 @@ def rules() -> set[str]:
                 attribute = Attribute.model_validate({"type": of, rule: given[rule]})
             except ValueError:
                 continue
-            codes |= {code for code, _ in schema._rules("a", attribute)}
+            codes |= {code for code, _ in rules.of("a", attribute)}
     assert every <= codes
     return codes
 
 
 _NEVER_COMMITTED = {"stopped"}  # leaves the rows owed
-EMITTED = (literals() | rules()) - _NEVER_COMMITTED
+EMITTED = (literals() | rule_codes()) - _NEVER_COMMITTED
 
 
 def test_every_code_that_can_be_emitted_is_listed() -> None:

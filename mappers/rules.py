@@ -1,0 +1,60 @@
+"""The rules of attributes, over tidy text and the values meant: a stable code each, and where it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from mappers import normalise
+from mappers.attribute import Attribute
+
+
+def broken(attributes: Mapping[str, Attribute]) -> pl.Expr:
+    """Return where a row breaks any rule: only those rows need be looked at again, to say which."""
+    holds = [holds for name, attribute in attributes.items() for _, holds in of(name, attribute)]
+    return ~pl.all_horizontal(*holds) if holds else pl.lit(False)
+
+
+def of(name: str, attribute: Attribute) -> list[normalise.Problem]:
+    """Return the codes of an attribute's rules, each with where it holds; never null."""
+    is_list = attribute.type == "list"
+    silent = normalise.silent(name)
+    rules = _list_rules(name, attribute) if is_list else _text_rules(name, attribute)
+    told = [(code, (holds | silent).fill_null(value=False)) for code, holds in rules]
+    return [*told, ("required", ~silent)] if attribute.required else told
+
+
+def _text_rules(name: str, attribute: Attribute) -> list[normalise.Problem]:
+    text, value = pl.col(name), normalise.meant(name)
+    meaningless = value.is_null()  # said by the type's own code already
+    rules = normalise.problems(name, attribute)
+    if (low := attribute.bound("min")) is not None:
+        rules.append(("min", meaningless | (value >= pl.lit(low))))
+    if (high := attribute.bound("max")) is not None:
+        rules.append(("max", meaningless | (value <= pl.lit(high))))
+    rules += _length_rules(text.str.len_chars(), attribute)
+    if attribute.matches is not None:
+        rules.append(("matches", text.str.contains(attribute.matches)))
+    if attribute.one_of is not None:
+        rules.append(("one_of", meaningless | value.is_in(attribute.allowed())))
+    return rules
+
+
+def _list_rules(name: str, attribute: Attribute) -> list[normalise.Problem]:
+    lists = pl.col(name)
+    rules = _length_rules(lists.list.len(), attribute)
+    if attribute.matches is not None:
+        rules.append(("matches", lists.list.eval(pl.element().str.contains(attribute.matches)).list.all()))
+    if attribute.one_of is not None:
+        rules.append(("one_of", lists.list.eval(pl.element().is_in(attribute.allowed())).list.all()))
+    return rules
+
+
+def _length_rules(length: pl.Expr, attribute: Attribute) -> list[normalise.Problem]:
+    rules = []
+    if attribute.min_length is not None:
+        rules.append(("min_length", length >= attribute.min_length))
+    if attribute.max_length is not None:
+        rules.append(("max_length", length <= attribute.max_length))
+    return rules
