@@ -1,19 +1,27 @@
-"""Work ahead: the next item of an iterator is made in a thread while this one is used."""
+"""Work ahead: what is done to each item of an iterator goes on in threads, and comes out in order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 _Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
-def ahead(items: Iterable[_Item]) -> Iterator[_Item]:
-    """Yield the items in order; at most one of them is made and not yet used."""
-    iterator, end = iter(items), object()
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ahead") as thread:
-        following = thread.submit(next, iterator, end)
-        while (item := following.result()) is not end:
-            following = thread.submit(next, iterator, end)
-            yield item  # type: ignore[misc]
+def ahead(do: Callable[[_Item], _Result], items: Iterable[_Item], at_once: int = 2) -> Iterator[_Result]:
+    """Yield `do(item)` of each item, in order; at most `at_once` are in work, and as many done and not yet used."""
+    waiting: deque[Future[_Result]] = deque()
+    with ThreadPoolExecutor(at_once, thread_name_prefix="ahead") as threads:
+        try:
+            for item in items:
+                waiting.append(threads.submit(do, item))
+                if len(waiting) > at_once:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for one in waiting:  # the user has gone away, or an item before has failed
+                one.cancel()

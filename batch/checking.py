@@ -64,7 +64,10 @@ class Checker:
             )
 
     def check(self, frame: pl.DataFrame) -> Checked:
-        """Check the records of one block: a row number and text (or lists of text) as the file has them."""
+        """Check the records of one block: a row number and text (or lists of text) as the file has them.
+
+        Several threads may check blocks at once.
+        """
         findings = list(self._unknown(frame))
         frame, flags = self._without_cleared(self._wanted_of(frame))
         findings += self._misplaced_lists(frame)
@@ -167,6 +170,7 @@ class _Seen:
         self._blocks.append(present.select(row).with_columns(hashes))
 
     def again(self) -> Rows:
+        self._blocks.sort(key=lambda block: block[ROW].first() or 0)  # threads may have brought them in any order
         first = [block[_HASHES[0]].to_numpy() for block in self._blocks]
         hashes = np.sort(np.concatenate(first)) if first else rowset.EMPTY
         twice = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])

@@ -163,7 +163,7 @@ class _Run:
                 yield frame.filter(here)
 
     def _slices(self) -> Iterator[pl.DataFrame]:
-        """Yield the spool in slices so small that the first request leaves, and the last one ends, without much wait."""
+        """Yield the spool in slices, so small that neither the first request nor the last one waits for long."""
         for frame in self._spool.frames():
             yield from frame.iter_slices(_SLICE)
 

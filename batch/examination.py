@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,10 +10,10 @@ import polars as pl
 
 from batch import rowset
 from batch.ahead import ahead
-from batch.checking import Checker
+from batch.checking import Checked, Checker
 from batch.errors import BatchError
 from batch.outcome import Finding, Rows
-from batch.reading import Reader
+from batch.reading import Block, Reader
 from batch.runtime import Progress, silent
 from batch.spool import Spool
 from config.group import Group
@@ -58,20 +58,29 @@ def examine(
     reader, checker = Reader(path, name, group.files), Checker(group, mapped)
     findings: list[Finding] = []
     counted = kept = 0
-    for block in ahead(reader):
-        if counted == 0 and reader.header is not None:
-            checker.check_header(reader.header)
-        checked = checker.check(block.frame)
+
+    def check(block: Block) -> tuple[Block, Checked]:
+        return block, checker.check(block.frame)
+
+    for block, checked in ahead(check, _with_good_header(reader, checker)):
         findings += [*block.findings, *checked.findings]
         spool.add(_looked_at(checked.frame, mapped))
         counted += block.count
         kept += checked.frame.height
         progress("checked", block.count)
-    if counted == 0 and reader.header is not None:
-        checker.check_header(reader.header)
     _expect_conserved(counted, kept, findings)
     findings += checker.finish()
     return Examined(counted, reader.blank_lines, tuple(findings), reader.incomplete)
+
+
+def _with_good_header(reader: Reader, checker: Checker) -> Iterator[Block]:
+    """Yield the blocks of a file once its header is found good, if it has one."""
+    first = next(blocks := iter(reader), None)
+    if reader.header is not None:
+        checker.check_header(reader.header)
+    if first is not None:
+        yield first
+        yield from blocks
 
 
 def _looked_at(frame: pl.DataFrame, mapped: Collection[str]) -> pl.DataFrame:

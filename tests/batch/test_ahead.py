@@ -1,65 +1,83 @@
-"""Work ahead: in order, at most one item early, and errors where they belong."""
+"""Work ahead: in order, bounded, and errors where they belong."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batch.ahead import ahead
 
 
-def test_items_come_in_order_and_at_most_one_is_made_early() -> None:
-    made: list[int] = []
+def same(item: object) -> object:
+    return item
+
+
+@given(st.lists(st.none() | st.integers()), st.integers(1, 4))
+def test_results_come_in_order_whatever_they_are(items: list[object], at_once: int) -> None:
+    def dawdle(item: object) -> object:
+        time.sleep(0.0005 * (hash(item) % 3))
+        return item
+
+    assert list(ahead(dawdle, items, at_once)) == items
+
+
+def test_few_items_are_taken_early() -> None:
+    taken: list[int] = []
 
     def source() -> Iterator[int]:
         for number in range(20):
-            made.append(number)
+            taken.append(number)
             yield number
 
-    for used, item in enumerate(ahead(source())):
+    for used, item in enumerate(ahead(same, source(), 2)):
         assert item == used
-        assert len(made) <= used + 2
-    assert made == list(range(20))
+        assert len(taken) <= used + 3
+    assert taken == list(range(20))
 
 
-@pytest.mark.parametrize("items", [[], [None], [0, None, False]])
-def test_any_items(items: list[object]) -> None:
-    assert list(ahead(items)) == items
-
-
-def test_an_error_comes_after_the_items_before_it() -> None:
+def test_an_error_of_the_source_comes_at_its_place() -> None:
     def source() -> Iterator[int]:
         yield 1
         raise ValueError("two")
 
+    with pytest.raises(ValueError, match="two"):
+        list(ahead(same, source()))
+
+
+def test_an_error_of_the_work_comes_after_the_results_before_it() -> None:
+    def work(item: int) -> int:
+        if item == 3:
+            raise ValueError("three")
+        return item
+
     got = []
-    with pytest.raises(ValueError, match="two"):
-        got.extend(ahead(source()))
-    items = ahead(source())
-    assert next(items) == 1
-    with pytest.raises(ValueError, match="two"):
+    with pytest.raises(ValueError, match="three"):
+        got.extend(ahead(work, range(1, 10)))
+    assert got in ([], [1, 2])  # `extend` keeps nothing of a failed iterator
+    items = ahead(work, range(1, 10))
+    assert [next(items), next(items)] == [1, 2]
+    with pytest.raises(ValueError, match="three"):
         next(items)
 
 
-def test_the_next_item_is_made_while_this_one_is_used() -> None:
-    begun = threading.Event()
+def test_two_are_worked_on_at_once() -> None:
+    both = threading.Barrier(2, timeout=5)
 
-    def source() -> Iterator[int]:
-        yield 1
-        begun.set()
-        yield 2
+    def work(item: int) -> int:
+        both.wait()
+        return item
 
-    items = ahead(source())
-    assert next(items) == 1
-    assert begun.wait(5)
-    assert list(items) == [2]
+    assert list(ahead(work, range(4), 2)) == [0, 1, 2, 3]
 
 
 def test_no_thread_is_left_when_the_user_goes_away() -> None:
     before = threading.active_count()
-    items = ahead(iter(range(10)))
+    items = ahead(same, range(10))
     next(items)
     items.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before

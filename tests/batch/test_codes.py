@@ -81,7 +81,7 @@ def test_every_listed_code_can_be_emitted() -> None:
 
 def test_every_rule_of_the_check_has_its_sentence() -> None:
     assert set(_MESSAGES) == set(VALUE) | {"row.column.unknown"}
-    assert set(VALUE) == rules() | {"unique", "string.list"}
+    assert set(VALUE) == rule_codes() | {"unique", "string.list"}
     for code, say in _MESSAGES.items():
         assert say("epost", Attribute()).startswith("epost "), code
 

@@ -28,7 +28,9 @@ def identities(integration: Integration, built: Sequence[Any]) -> list[str]:
 
 
 def request(integration: Integration, built: Sequence[Any], connection: Connection | None = None) -> Request:
-    return build(integration, connection or sample(integration), text(built).encode(), key="chunk-1", timestamp=1_700_000_000)
+    return build(
+        integration, connection or sample(integration), text(built).encode(), key="chunk-1", timestamp=1_700_000_000
+    )
 
 
 def sample(integration: Integration, **settings: Any) -> Connection:
