@@ -143,7 +143,7 @@ def _deliver(work: _Work) -> None:
         if len(rows) and name in planners
     }
     asyncio.run(_dispatched(work, errands, examined))
-    if runtime.stopping.is_set():
+    if runtime.stopping.is_set() and work.books().owes():
         raise Stopped(work.claim.batch.id)
 
 

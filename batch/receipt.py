@@ -54,6 +54,11 @@ class Books:
         """Return the rows that somebody must act on."""
         return rowset.union(finding.rows for _, finding in self.findings())
 
+    def owes(self) -> bool:
+        """Whether rows have no outcome yet."""
+        valid = self.valid
+        return any(len(account.pending(valid)) for account in self.accounts.values())
+
     def state(self) -> State:
         """Return the state that the batch closes in.
 

@@ -80,7 +80,12 @@ def test_the_last_error_is_the_one_that_is_told() -> None:
     assert given_up(Trial(SLOW, DOWN, after(1), DOWN, policy=Policy(tries=2))) is DOWN
 
 
-@given(st.lists(st.floats(0, 100), min_size=1, max_size=6), st.booleans())
+def test_at_once_is_not_asked_again_and_again() -> None:
+    trial = Trial(*[after(0, slow_down=True)] * 5, None, policy=Policy(patience=300))
+    assert trial.run() > 3
+
+
+@given(st.lists(st.floats(0.01, 100), min_size=1, max_size=6), st.booleans())
 def test_a_wait_that_was_asked_for_is_kept_as_asked(seconds: list[float], slow_down: bool) -> None:
     answers = [after(one, slow_down=slow_down) for one in seconds]
     trial = Trial(*answers, None, policy=Policy(tries=20, patience=1000))

@@ -195,7 +195,7 @@ def test_a_process_killed_at_random_moments_loses_nothing(tmp_path: Path, there:
     it = made(tmp_path, hook=to(there.base, settings={"batch_size": 10, "in_flight": 2}))
     it.ledger = ledger_url
     it.write()
-    it.drop(FILE, people(300))
+    it.drop(FILE, people(600))
     it.drop(f"{KEY}/b.csv", people(100, 1000))
     for _ in range(3):
         process = it.flatdrop("run", lease=1)
@@ -208,13 +208,13 @@ def test_a_process_killed_at_random_moments_loses_nothing(tmp_path: Path, there:
     assert code == 0
     receipts = {receipt["file"]: receipt for receipt in json.loads(out)}
     shares = {file: receipt["integrations"]["hook"] for file, receipt in receipts.items()}
-    assert {file: share["delivered"] for file, share in shares.items()} == {FILE: 300, f"{KEY}/b.csv": 100}
+    assert {file: share["delivered"] for file, share in shares.items()} == {FILE: 600, f"{KEY}/b.csv": 100}
     taken = Counter(map(int, there.rows()))
-    assert set(taken) == {*range(1, 301), *range(1000, 1100)}
+    assert set(taken) == {*range(1, 601), *range(1000, 1100)}
     assert sum(n - 1 for n in taken.values()) <= sum(share["possible_duplicates"] for share in shares.values())
     assert len({(call.key, call.body) for call in there.calls}) == len({call.key for call in there.calls})
     once = {call.key: call for call in there.calls}.values()
-    assert sum(len(call.records) for call in once) == 400  # a receiver that goes by the keys has each row once
+    assert sum(len(call.records) for call in once) == 700  # a receiver that goes by the keys has each row once
 
 
 def test_a_dead_processs_batch_is_gone_on_with_when_its_lease_is_over(tmp_path: Path, there: Destination) -> None:
