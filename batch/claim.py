@@ -12,8 +12,7 @@ class Claim:
     """A batch as it was when it was claimed, by whom, and the fencing number that each commit must show.
 
     `seconds` is how long its lease lasts without being renewed. `attempts` counts the claims that ended neither in
-    a close nor in an orderly release, this one included:
-    1 for a batch that nobody crashed on.
+    a close nor in an orderly release, this one included: 1 for a batch that nobody crashed on.
     """
 
     batch: Batch

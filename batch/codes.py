@@ -44,6 +44,10 @@ FILE = {
         "The file was overwritten or deleted while it was processed.",
         "Nothing, if the new file is a drop of its own; rows of the old one that were not sent are `failed`.",
     ),
+    "file.records": (
+        "By the configuration of this rerun the file has another number of records than when it was first read.",
+        "Rerun with `--config original`; or drop the file under another name, to be read afresh.",
+    ),
     "file.unreadable": (
         "The file could not be read.",
         "An operator looks at the drop zone's permissions and at the log.",
@@ -144,7 +148,7 @@ DESTINATION = {
     ),
     "auth.refused": ("The destination refused the credentials (401 or 403).", "An operator renews them, and reruns."),
     "address.refused": (
-        "The destination does not know the address (3xx, 404, 405 or 410).",
+        "The destination does not know the address (3xx, 404, 405 or 410), or its TLS certificate is not trusted.",
         "An operator mends the integration's settings, and reruns.",
     ),
     "unreachable": ("No connection could be made; tries are used up.", "Rerun when the destination is up."),

@@ -25,7 +25,7 @@ from batch.retry import Policy, retrying
 from integrations import reply as replies
 from integrations import request as requests
 from integrations.errors import Ambiguous, DeliveryError, Refused, Retryable, Unauthorized
-from integrations.integration import Sent, Verdict
+from integrations.integration import Resend, Sent, Verdict
 
 _SPLITS = 64
 """Requests that may be spent on finding the culprits of one refused chunk (one bad of 500 costs 18)."""
@@ -67,16 +67,15 @@ class Delivery:
         async with self._lane.desks:
             if self._policy.stopping.is_set():
                 return False
-            if self._lane.stopped:
-                await self._commits.put(self._unsent(parcel))
-            else:
-                await self._send(parcel, _Fuse(), former)
+            await self._send(parcel, _Fuse(), former, maybe_taken=former is not None)
             return True
 
-    async def _send(self, parcel: Parcel, fuse: _Fuse, former: Chunk | None = None) -> None:
-        chunk = self._open(parcel, former)
+    async def _send(self, parcel: Parcel, fuse: _Fuse, former: Chunk | None = None, *, maybe_taken: bool) -> None:
+        chunk, tally = self._open(parcel, former), _Tally(maybe_taken=maybe_taken)
+        if stop := self._lane.stopped:
+            await self._commits.put(self._unsettled(chunk, tally, stop.code, _not_sent(stop)))
+            return
         await self._commits.put(chunk)
-        tally = _Tally(maybe_taken=former is not None)
         try:
             async with self._lane.places:
                 verdicts = await self._exchange(parcel, chunk.key or chunk.id, tally)
@@ -116,7 +115,7 @@ class Delivery:
     def _note(self, error: Retryable, tally: _Tally) -> None:
         if not error.maybe_taken:
             return
-        if self._lane.integration.resend is self._lane.integration.resend.BARE:
+        if self._lane.integration.resend is Resend.BARE:
             raise Ambiguous("no_answer", error.message)
         tally.maybe_taken = True
 
@@ -135,13 +134,11 @@ class Delivery:
             await self._commits.put(_whole(chunk, tally, Outcome.FAILED, "refused.together", message))
             return
         fuse.left -= 2
-        # nothing of a refused request was stored, so its halves are owed afresh, each under a key of its own
+        # nothing of a refused request was stored, so its halves are owed afresh, each under a key of its own;
+        # what a try before it may have stored still counts
         await self._commits.put(replace(chunk, state=ChunkState.SPLIT, requests=tally.requests))
         for half in parcel.halves():
-            if self._lane.stopped:
-                await self._commits.put(self._unsent(half))
-            else:
-                await self._send(half, fuse)
+            await self._send(half, fuse, maybe_taken=tally.maybe_taken)
 
     def _failed(self, chunk: Chunk, tally: _Tally, error: DeliveryError) -> Chunk:
         if isinstance(error, Ambiguous):
@@ -157,17 +154,17 @@ class Delivery:
         else:
             self._lane.gave_up(error.code, error.message)
         log.warning("not delivered", integration=self._lane.name, code=error.code, records=len(chunk.rows))
-        return _whole(chunk, tally, Outcome.FAILED, error.code, error.message)
+        return self._unsettled(chunk, tally, error.code, error.message)
+
+    def _unsettled(self, chunk: Chunk, tally: _Tally, code: str, message: str) -> Chunk:
+        """Close a chunk as failed; or as still unknown, where sending it once more could double its rows."""
+        doubled = tally.maybe_taken and self._lane.integration.resend is Resend.BARE
+        return _whole(chunk, tally, Outcome.UNKNOWN if doubled else Outcome.FAILED, code, message)
 
     def _open(self, parcel: Parcel, former: Chunk | None) -> Chunk:
         name, payload = uuid.uuid4().hex, parcel.payload
         key = former.key if former and former.payload == payload else name
         return Chunk(name, self._lane.name, parcel.rows, ChunkState.OPEN, key=key, payload=payload)
-
-    def _unsent(self, parcel: Parcel) -> Chunk:
-        stop = self._lane.stopped or Stop("unavailable", "")
-        chunk = Chunk(uuid.uuid4().hex, self._lane.name, parcel.rows, ChunkState.OPEN)
-        return _whole(chunk, _Tally(), Outcome.FAILED, stop.code, _not_sent(stop))
 
 
 def _not_sent(stop: Stop) -> str:

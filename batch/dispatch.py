@@ -17,6 +17,7 @@ from batch.chunk import Chunk, ChunkState
 from batch.commits import Commits
 from batch.delivery import Delivery
 from batch.examination import Examined, among
+from batch.former import Former, Wave, waves
 from batch.lane import Lane
 from batch.outcome import Finding, Outcome, Rows
 from batch.parcel import Parcel
@@ -90,7 +91,7 @@ class _Run:
         self._name, self._errand, self._planner, self._spool = name, errand, planner, spool
         self._commits, self._manner, self._progress = commits, manner, progress
         self._delivery = Delivery(lane, client, commits, manner.policy, timeout)
-        self._former = _Former([])
+        self._former = Former([])
 
     async def all(self, examined: Examined) -> None:
         owed = await self._settle_doubts(self._errand.owed)
@@ -121,7 +122,7 @@ class _Run:
         bare = self._planner.integration.resend is Resend.BARE
         given_up = [chunk for chunk in doubtful if bare and chunk.state is ChunkState.OPEN]
         await self._commits.put(*(_interrupted(chunk) for chunk in given_up))
-        self._former = _Former([chunk for chunk in doubtful if chunk not in given_up])
+        self._former = Former([chunk for chunk in doubtful if chunk not in given_up])
         return rowset.minus(owed, rowset.union(chunk.rows for chunk in given_up))
 
     async def _settle_invalid(self, owed: Rows, examined: Examined) -> Rows:
@@ -144,9 +145,8 @@ class _Run:
         for frame in self._frames(owed):
             plan = self._planner.plan(frame)
             fresh, again = former.take(plan.parcel)
-            yield _Load(plan.settled, [again, *self._waves(fresh)])
-        for rest in former.rest():
-            yield _Load(None, list(self._waves(rest)))
+            yield _Load(plan.settled, [*waves(again), *self._waves(fresh)])
+        yield _Load(None, list(waves(former.rest())))
 
     def _frames(self, owed: Rows) -> Iterator[pl.DataFrame]:
         """Yield the records that are owed, block by block."""
@@ -167,11 +167,11 @@ class _Run:
         for frame in self._spool.frames():
             yield from frame.iter_slices(_SLICE)
 
-    def _waves(self, fresh: Parcel) -> Iterator[_Wave]:
+    def _waves(self, fresh: Parcel) -> Iterator[Wave]:
         for wave in parcel.waves(fresh):
             yield [(one.ready(), None) for one in self._planner.requests(wave)]
 
-    async def _send(self, wave: _Wave) -> None:
+    async def _send(self, wave: Wave) -> None:
         async with asyncio.TaskGroup() as group:
             for one, former in wave:
                 group.create_task(self._send_one(one, former))
@@ -182,43 +182,12 @@ class _Run:
         self._progress(self._name, len(one))
 
 
-_Wave = list[tuple[Parcel, Chunk | None]]
-"""Parcels that may travel at the same time, each with the former chunk that it repeats, if it does."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Load:
     """One block, ready to be committed and sent: what is settled, and the waves to send one after the other."""
 
     settled: Chunk | None
-    waves: list[_Wave]
-
-
-class _Former:
-    """Chunks to be sent again just as they were, gathered from the blocks that their rows stand in."""
-
-    def __init__(self, chunks: list[Chunk]) -> None:
-        self._parts: list[tuple[Chunk, list[Parcel]]] = [(chunk, []) for chunk in chunks]
-
-    def take(self, parcel_: Parcel) -> tuple[Parcel, _Wave]:
-        """Divide records into fresh ones and chunks of former days that are now complete."""
-        complete: _Wave = []
-        for chunk, parts in list(self._parts):
-            own = np.isin(parcel_.rows, chunk.rows)
-            if not own.any():
-                continue
-            parts.append(parcel_.only(own))
-            parcel_ = parcel_.only(~own)
-            if sum(map(len, parts)) == len(chunk.rows):
-                complete.append((parcel.join(parts), chunk))
-                self._parts = [kept for kept in self._parts if kept[0] is not chunk]
-        return parcel_, complete
-
-    def rest(self) -> Iterator[Parcel]:
-        """Yield what is left of chunks that did not come together again, since the mapping has changed."""
-        for _chunk, parts in self._parts:
-            if parts:
-                yield parcel.join(parts)
+    waves: list[Wave]
 
 
 def _interrupted(chunk: Chunk) -> Chunk:

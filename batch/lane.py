@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from threading import Event
 
 from aiolimiter import AsyncLimiter
 
+from batch.retry import Signal
 from integrations.integration import Connection, Integration, Limits, Resend
 
 _STRIKES = 3
@@ -49,7 +49,7 @@ class Lane:
         # one a slot instead of many a second: a burst would put twice the allowed number into the first second
         self._pace = AsyncLimiter(1, 1 / self.limits.per_second)
 
-    async def turn(self, stopping: Event) -> None:
+    async def turn(self, stopping: Signal) -> None:
         """Wait until the next request may leave, or the program is to stop."""
         clock = asyncio.get_running_loop()
         while not stopping.is_set():

@@ -17,7 +17,7 @@ from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import Any, Self, TypedDict, Unpack
 
-from sqlalchemy import Connection, Engine, Row, Select, delete, exists, func, literal, select, update
+from sqlalchemy import Connection, Engine, Row, Select, case, delete, exists, func, literal, select, update
 
 from batch import database, packing
 from batch import statements as sql
@@ -199,7 +199,9 @@ class Ledger:
     def release(self, claim: Claim, *, crashed: bool = False) -> None:
         """Give an unfinished batch back, for anyone to go on with; unless it `crashed`, this was no attempt."""
         with self._write() as connection:
-            sql.update_fenced(connection, claim, **_FREE, attempts=claim.attempts - (not crashed))
+            # counted from what stands there, which is 0 once the run got further than those before it
+            attempts = batches.c.attempts - case((batches.c.attempts > 0, int(not crashed)), else_=0)
+            sql.update_fenced(connection, claim, **_FREE, attempts=attempts)
 
     def progressed(self, claim: Claim) -> None:
         """Note that this run got further than those before it, so that it is no failed attempt even if it is killed."""
@@ -217,10 +219,7 @@ class Ledger:
     def describe(self, claim: Claim, **known: Unpack[Description]) -> None:
         """Write down what became known of the batch; its run keeps the config for audit."""
         with self._write() as connection:
-            sql.update_fenced(connection, claim, **known)
-            if "config" in known:
-                this_run = update(runs).where(runs.c.batch == claim.batch.id, runs.c.token == claim.token)
-                connection.execute(this_run.values(config=known["config"]))
+            _describe(connection, claim, known)
 
     def finish(
         self, claim: Claim, state: State, reason: str | None = None, finished_at: datetime | None = None
@@ -233,10 +232,16 @@ class Ledger:
 
     # --- chunks
 
-    def put(self, claim: Claim, these: Sequence[Chunk]) -> None:
-        """Commit chunks in one transaction: new ones in this order, known ones (by id) with their new content."""
+    def put(self, claim: Claim, these: Sequence[Chunk], **known: Unpack[Description]) -> None:
+        """Commit chunks in one transaction: new ones in this order, known ones (by id) with their new content.
+
+        What became `known` of the batch with them is written down in the same transaction.
+        """
         with self._write() as connection:
-            sql.fence(connection, claim)
+            if known:
+                _describe(connection, claim, known)
+            else:
+                sql.fence(connection, claim)
             sql.put_chunks(connection, claim.batch.id, these)
 
     def chunks(self, batch_id: str, integration: str | None = None) -> Iterator[Chunk]:
@@ -302,6 +307,13 @@ class Ledger:
         """Take a nominal time of the group's schedule; False when it was taken already."""
         with self._write() as connection:
             return sql.insert_new(connection, fires, group_key=group_key, at=at)
+
+
+def _describe(connection: Connection, claim: Claim, known: Description) -> None:
+    sql.update_fenced(connection, claim, **known)
+    if "config" in known:
+        this_run = update(runs).where(runs.c.batch == claim.batch.id, runs.c.token == claim.token)
+        connection.execute(this_run.values(config=known["config"]))
 
 
 def _found(connection: Connection, query: Select[Any]) -> Iterator[Batch]:

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,18 @@ _CRASHES = 3
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class _Halt:
+    """Is set when the program is to stop or the claim is lost: either way nothing more is sent."""
+
+    stopping: Event
+    lost: Event
+
+    def is_set(self) -> bool:
+        """Say whether it is so."""
+        return self.stopping.is_set() or self.lost.is_set()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Work:
     """One run of one batch: what every step of the way looks at."""
@@ -52,6 +65,7 @@ class _Work:
     group: Group
     spool: Spool
     progress: Progress
+    lost: Event
 
     def books(self) -> Books:
         """Read the batch and its accounts from the ledger as they are now."""
@@ -88,8 +102,8 @@ def process(runtime: Runtime, claim: Claim, progress: Progress = silent) -> dict
         DropZoneError, LedgerError: when these cannot be used; what was committed stays, and the next run goes on.
     """
     here = structlog.contextvars.bound_contextvars(batch=claim.batch.id, group=claim.batch.group_key)
-    with here, Spool() as spool, holding(runtime.ledger, claim, claim.seconds):
-        work = _Work(runtime, claim, _pinned_group(runtime, claim), spool, progress)
+    with here, Spool() as spool, holding(runtime.ledger, claim, claim.seconds) as hold:
+        work = _Work(runtime, claim, _pinned_group(runtime, claim), spool, progress, hold.lost)
         try:
             _expect_no_crash_loop(claim)
             if not _fetched(work):
@@ -120,6 +134,8 @@ def _fetched(work: _Work) -> bool:
     batch, ledger = work.claim.batch, work.runtime.ledger
     drop = Drop(batch.group_key, batch.file, batch.version, batch.bytes, batch.received_at)
     sha256 = work.runtime.zone.fetch(drop, work.spool.drop)
+    if batch.sha256 not in (None, sha256):
+        raise DropChanged("its bytes are not those that were read before")
     ledger.describe(work.claim, sha256=sha256)
     original = ledger.duplicate_of(batch, sha256)
     if original is None or not ledger.drop_duplicate(work.claim, original):
@@ -143,13 +159,16 @@ def _deliver(work: _Work) -> None:
         if len(rows) and name in planners
     }
     asyncio.run(_dispatched(work, errands, examined))
+    if work.lost.is_set():
+        raise LeaseLost(work.claim.batch.id)
     if runtime.stopping.is_set() and work.books().owes():
         raise Stopped(work.claim.batch.id)
 
 
 async def _dispatched(work: _Work, errands: Mapping[str, Errand], examined: Examined) -> None:
     said = work.runtime.deployment.delivery
-    manner = Manner(Policy(said.tries, said.patience, work.runtime.stopping), said.timeout)
+    halt = _Halt(work.runtime.stopping, work.lost)
+    manner = Manner(Policy(said.tries, said.patience, halt), said.timeout)
     try:
         async with Commits(work.progress_noted()) as commits:
             await dispatch(errands, examined, spool=work.spool, commits=commits, manner=manner, progress=work.progress)
@@ -167,17 +186,19 @@ def _entered(work: _Work, examined: Examined) -> Books:
     batch, ledger = work.claim.batch, work.runtime.ledger
     if batch.rows_read is not None and batch.rows_read != examined.rows:
         raise BatchError(
-            "file.changed",
+            "file.records",
             f"by this configuration the file has {examined.rows} records, and it had {batch.rows_read} when it was "
             "first read, so that row numbers would not mean the same rows; rerun with --config original",
         )
     every = _rows(examined.rows)
     chunks = list(ledger.chunks(batch.id, CHECK))
     unchecked = Account(examined.rows, chunks).pending(every)
+    entries: list[Chunk] = []
     if len(unchecked) or not chunks:
         enrolments = [] if chunks else [enrolled(name) for name in work.group.integrations]
-        work.put(_verdict(unchecked, among(examined.findings, unchecked)), *enrolments)
-    ledger.describe(work.claim, rows_read=examined.rows, reason=_incomplete(examined))
+        entries = [_verdict(unchecked, among(examined.findings, unchecked)), *enrolments]
+    # together, since an account cannot be folded without the count of its rows
+    ledger.put(work.claim, entries, rows_read=examined.rows, reason=_incomplete(examined))
     return work.books()
 
 

@@ -100,7 +100,8 @@ def _compile(group: Group, enabled: EnabledIntegration, integration: Integration
             raise LookupError(f"{integration.name} has no field {name}")
         expression = compile_expression(sql, group.attributes, closed=closed)
         as_text = known.type == "text"
-        targets.append(mapping.Target(name, expression, known.required, as_text, known.clear))
+        separator = integration.item.list_separator
+        targets.append(mapping.Target(name, expression, known.required, as_text, known.clear, separator))
     where = compile_expression(enabled.where, group.attributes, closed=closed) if enabled.where else None
     return mapping.RowMapping(tuple(targets), where)
 

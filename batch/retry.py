@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event
+from typing import Protocol
 
 import tenacity
 from tenacity.wait import wait_exponential_jitter
@@ -15,6 +16,13 @@ from integrations.errors import Retryable
 
 _BACKOFF = wait_exponential_jitter(multiplier=0.5, max=30, jitter=0.5)
 _GLANCE = 0.2
+
+
+class Signal(Protocol):
+    """Says that nothing more is to be sent; a thread may set it at any time."""
+
+    def is_set(self) -> bool:
+        """Say whether it is so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +34,7 @@ class Policy:
 
     tries: int = 5
     patience: float = 300
-    stopping: Event = field(default_factory=Event)
+    stopping: Signal = field(default_factory=Event)
 
 
 def retrying(policy: Policy, before_wait: Callable[[Retryable, float], None]) -> tenacity.AsyncRetrying:
@@ -44,7 +52,7 @@ def retrying(policy: Policy, before_wait: Callable[[Retryable, float], None]) ->
     )
 
 
-async def _sleep(seconds: float, stopping: Event) -> None:
+async def _sleep(seconds: float, stopping: Signal) -> None:
     ends = time.monotonic() + seconds
     while not stopping.is_set() and (left := ends - time.monotonic()) > 0:  # noqa: ASYNC110
         await asyncio.sleep(min(left, _GLANCE))  # a thread sets the event, which no coroutine can wait for

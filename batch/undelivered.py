@@ -12,9 +12,8 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,8 +25,7 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r\n\0]")
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of the file, without the record's own values."""
 
     row: int
@@ -75,25 +73,19 @@ def neutral(cell: str) -> str:
 
 def _cells(entry: Entry) -> list[str | int]:
     # a destination's words stand in the message, and words can begin with = too
-    return [
-        entry.row, entry.integration, entry.outcome, entry.code, neutral(entry.column), neutral(entry.message)
-    ]  # fmt: skip
+    row, integration, outcome, code, column, message = entry
+    return [row, integration, outcome, code, neutral(column), neutral(message)]
 
 
 def _json_line(entry: Entry, record: Verbatim) -> str:
     text = record if isinstance(record, str) else ""
-    own: dict[str, Any] = dict(zip(REPORT, vars_of(entry), strict=True))
+    own: dict[str, Any] = dict(zip(REPORT, entry, strict=True))
     with suppress(ValueError, RecursionError):
         if isinstance(json.loads(text), dict):
             rest = text.strip()[1:].lstrip()
             head = json.dumps(own, ensure_ascii=False)[:-1]
             return head + rest if rest == "}" else f"{head}, {rest}"
     return json.dumps(own | {"_text": text}, ensure_ascii=False)
-
-
-def vars_of(entry: Entry) -> tuple[int, str, str, str, str, str]:
-    """Return an entry's values in the order of the columns."""
-    return (entry.row, entry.integration, entry.outcome, entry.code, entry.column, entry.message)
 
 
 class _Entries:

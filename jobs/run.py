@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -137,9 +138,10 @@ class _Round:
         return self._report
 
     def go_on(self) -> Report:
+        held = self._held()  # looked up first, since a lease may run out while other batches are processed
         for batch in self._waiting():
             self._process(batch)
-        for batch in self._abandoned():
+        for batch in self._abandoned(held):
             self._process(batch)
         return self._report
 
@@ -170,12 +172,14 @@ class _Round:
         batches = self._runtime.ledger.waiting(self._key)
         return [batch for batch in batches if self._file in (None, batch.file)]
 
-    def _abandoned(self) -> Iterator[Batch]:
+    def _held(self) -> dict[Batch, tuple[str, datetime]]:
+        """Return the batches that somebody works on, or worked on a moment ago, each with that one's lease."""
+        ledger = self._runtime.ledger
+        running = [one for one in ledger.batches(self._key, State.RUNNING) if self._file in (None, one.file)]
+        return {batch: lease for batch in running if (lease := ledger.in_progress(batch.id))}
+
+    def _abandoned(self, leases: dict[Batch, tuple[str, datetime]]) -> Iterator[Batch]:
         """Yield batches whose process has died, as soon as its lease has run out; one that is renewed is alive."""
-        leases = {}
-        for batch in self._runtime.ledger.batches(self._key, State.RUNNING):
-            if self._file in (None, batch.file) and (lease := self._runtime.ledger.in_progress(batch.id)):
-                leases[batch] = lease
         while leases and not self._runtime.stopping.wait(_GLANCE):
             for batch, lease in list(leases.items()):
                 now = self._runtime.ledger.in_progress(batch.id)
@@ -184,6 +188,10 @@ class _Round:
                 del leases[batch]
                 if now is None:
                     yield batch
+                else:
+                    self._report.notices.append(f"{batch.file}: another process is at work on it")
+        for batch in leases:
+            self._report.notices.append(f"{batch.file}: begun by another process; the next run goes on with it")
 
     def _process(self, batch: Batch) -> None:
         if self._runtime.stopping.is_set():
@@ -209,7 +217,7 @@ def attempt(runtime: Runtime, claim: Claim, progress: Progress, report: Report) 
     except LeaseLost:
         report.notices.append(f"{file}: another process has taken it over")
     except Stopped:
-        runtime.ledger.release(claim)
+        _give_back(runtime, claim, crashed=False)
         report.notices.append(f"{file}: stopped before its end; the next run goes on with it")
     except (ConfigError, DropZoneError, LedgerError) as error:
         report.problems.append(f"{file}: {error}")

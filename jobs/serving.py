@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import structlog
 
+from batch.dropzone import DropZoneError
+from batch.errors import LedgerError
 from batch.runtime import Runtime
+from config.errors import ConfigError
 from jobs import screen
 from jobs.run import Report, resume, run
 from jobs.schedule import Schedule
@@ -29,7 +32,11 @@ def serve(runtime: Runtime) -> None:
 
 
 def _run(runtime: Runtime, key: str) -> None:
-    _tell(run(runtime, [key]))
+    try:
+        report = run(runtime, [key])
+    except (ConfigError, DropZoneError, LedgerError) as error:  # the next time of the schedule tries again
+        report = Report(problems=[f"{key}: {error}"])
+    _tell(report)
 
 
 def _tell(report: Report) -> None:

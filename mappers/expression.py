@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from mappers import normalise
+from mappers.arithmetic import INNER, exact
 from mappers.attribute import Attribute
 from mappers.nearest import nearest
 
@@ -38,16 +39,7 @@ _KINDS: dict[type[pl.DataType], str] = {
     pl.Null: "nothing",
 }
 
-_ROW_WISE: dict[str, tuple[str | int, ...]] = {
-    "Column": (),
-    "Literal": (),
-    "Alias": (0,),
-    "Cast": ("expr",),
-    "BinaryExpr": ("left", "right"),
-    "Ternary": ("predicate", "truthy", "falsy"),
-    "Function": ("input",),
-    "Eval": ("expr",),
-}
+_ROW_WISE: dict[str, tuple[str | int, ...]] = {"Column": (), "Literal": (), **INNER}
 """Nodes of polars' expression tree that keep to their row, and where each holds the expressions that it is made of."""
 
 _BEYOND_THE_ROW = frozenset(
@@ -90,12 +82,14 @@ def compile_expression(sql: str, attributes: Mapping[str, Attribute], *, closed:
     expr = _parse(sql)
     if expr.meta.has_multiple_outputs():
         raise MappingError("it stands for several columns, and a field takes one value")
+    tree = json.loads(expr.meta.serialize(format="json"))
+    _expect_one_value(sql, tree)
     names = tuple(dict.fromkeys(expr.meta.root_names()))
     _expect_known(names, attributes, closed=closed)
     kind = _kind(expr, names, attributes)
-    if not _row_by_row(json.loads(expr.meta.serialize(format="json"))):
+    if not _row_by_row(tree):
         raise MappingError("it looks beyond its own row (an aggregate or a window), and a record is mapped by itself")
-    return Expression(sql, expr, names, kind)
+    return Expression(sql, exact(expr, _dtypes(names, attributes)), names, kind)
 
 
 def _parse(sql: str) -> pl.Expr:
@@ -108,6 +102,13 @@ def _parse(sql: str) -> pl.Expr:
     if unknown := re.search(r"unsupported function '([^']*)'", reason):
         raise MappingError(f"there is no function `{unknown[1]}`", nearest(unknown[1].lower(), FUNCTIONS))
     raise MappingError(f"not a SQL expression: {reason}")
+
+
+def _expect_one_value(sql: str, tree: Any) -> None:
+    """Refuse `first_name last_name`: to SQL it is one value and a name for it, and the second would never be sent."""
+    name = tree["Alias"][1] if "Alias" in tree else ""
+    if name and not re.search(rf'\bAS\s+"?{re.escape(name)}"?\s*$', sql, re.IGNORECASE):
+        raise MappingError(f"`{name}` stands there without an operator like || before it")
 
 
 def _expect_known(names: tuple[str, ...], attributes: Mapping[str, Attribute], *, closed: bool) -> None:
@@ -126,9 +127,8 @@ def _expect_known(names: tuple[str, ...], attributes: Mapping[str, Attribute], *
 
 
 def _kind(expr: pl.Expr, names: tuple[str, ...], attributes: Mapping[str, Attribute]) -> str:
-    dtypes = {name: normalise.DTYPES[attributes[name].type if name in attributes else "string"] for name in names}
     try:
-        dtype = pl.DataFrame(schema={ROW: pl.Int64(), **dtypes}).select(expr.alias("value")).schema["value"]
+        dtype = pl.DataFrame(schema=_dtypes(names, attributes)).select(expr.alias("value")).schema["value"]
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         # no record is involved here, so the text can hold none of its values
         raise MappingError(f"it does not fit the attributes' types: {str(error).splitlines()[0]}") from None
@@ -142,6 +142,11 @@ def _kind(expr: pl.Expr, names: tuple[str, ...], attributes: Mapping[str, Attrib
     if kind is None:
         raise MappingError(f"it gives a value of type {dtype}, which JSON has no word for")
     return kind
+
+
+def _dtypes(names: tuple[str, ...], attributes: Mapping[str, Attribute]) -> dict[str, pl.DataType]:
+    types = {name: attributes[name].type if name in attributes else "string" for name in names}
+    return {ROW: pl.Int64(), **{name: normalise.DTYPES[one] for name, one in types.items()}}
 
 
 def _kind_of_items(dtype: pl.List) -> str:

@@ -12,12 +12,15 @@ from mappers.expression import ROW, Expression
 CLEARED = "\x00cleared\x00"
 """Prefix of the boolean columns that say where an attribute carries the clear token (no attribute holds a NUL)."""
 
+_FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException)  # a panic is no `Exception`, and would end all
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
     """One field of the destination and the expression that fills it.
 
-    `as_text` turns the value into text; `clear` is the JSON text that empties the field (None: it cannot be).
+    `as_text` turns the value into text; `clear` is the JSON text that empties the field (None: it cannot be);
+    `separator` stands between the items of a list where the destination takes one text, so no item may hold it.
     """
 
     name: str
@@ -25,6 +28,7 @@ class Target:
     required: bool = False
     as_text: bool = False
     clear: str | None = None
+    separator: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,13 +101,17 @@ def _evaluate_all(targets: tuple[Target, ...], frame: pl.DataFrame, problems: li
     columns = [(target, target.expression.expr.alias(target.name)) for target in targets]
     try:
         values = frame.select(ROW, *(expr for _, expr in columns))
-    except pl.exceptions.PolarsError:
+    except _FAILURES:
         values = _evaluate_apart(targets, frame, problems)
     for target in targets:
         if values.schema[target.name].is_float():
             wrong = values.filter(values[target.name].is_finite().not_())[ROW]
             message = f"`{target.name}` came out as a number that JSON cannot hold: {target.expression.sql}"
             problems.append(Problem("mapping.type", target.name, message, wrong))
+        if target.separator and values.schema[target.name] == pl.List(pl.String):
+            holds = values[target.name].list.join("").str.contains(target.separator, literal=True)
+            message = f"an item of `{target.name}` holds {target.separator!r}, which would make two items of it"
+            problems.append(Problem("mapping.type", target.name, message, values.filter(holds)[ROW]))
     return values.with_columns(_sendable(values.schema[target.name], target) for target in targets)
 
 
@@ -136,7 +144,7 @@ def _evaluate(expression: Expression, frame: pl.DataFrame) -> tuple[pl.Series, p
 def _halves(expression: Expression, frame: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, bool]]:
     try:
         yield frame.select(ROW, expression.expr.alias("value")), True
-    except pl.exceptions.PolarsError:
+    except _FAILURES:
         if frame.height == 1:
             yield frame.select(ROW), False
             return

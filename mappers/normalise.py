@@ -148,7 +148,7 @@ def _as_boolean(text: pl.Expr, _attribute: Attribute) -> pl.Expr:
 
 def _as_date(text: pl.Expr, attribute: Attribute) -> pl.Expr:
     parsed = text.str.strptime(pl.Date, attribute.format or "%Y-%m-%d", strict=False)
-    told = parsed.dt.year().is_between(1, 9999)
+    told = _of_our_time(parsed, attribute)
     if attribute.format is None:
         told &= text.str.contains(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")  # chrono takes 2026-1-5 and +2026-01-05 too
     return pl.when(told).then(parsed)
@@ -161,7 +161,12 @@ def _as_datetime(text: pl.Expr, attribute: Attribute) -> pl.Expr:
         iso = text.str.replace(r"^(\S+) ", "${1}T").str.replace(r"[zZ]$", "+00:00")
         seconds = iso.str.strptime(_UTC, _ISO_SECONDS, strict=False)
         parsed = pl.coalesce(seconds, iso.str.strptime(_UTC, _ISO_MINUTES, strict=False))
-    return pl.when(parsed.dt.year().is_between(1, 9999)).then(parsed)
+    return pl.when(_of_our_time(parsed, attribute)).then(parsed)
+
+
+def _of_our_time(parsed: pl.Expr, attribute: Attribute) -> pl.Expr:
+    """Say which years are meant: %Y reads the 26 of 05/01/26 as the year 26, where ISO 8601 has four digits."""
+    return parsed.dt.year().is_between(1 if attribute.format is None else 1000, 9999)
 
 
 _VALUES: dict[str, Callable[[pl.Expr, Attribute], pl.Expr]] = {

@@ -63,7 +63,7 @@ def test_nobody_else_in_the_environment_has_our_names() -> None:
         package: {"flatdrop"} for package in PACKAGES
     }
     (script,) = entry_points(group="console_scripts", name="flatdrop")
-    assert script.load().__module__ == "jobs.cli"
+    assert script.load().__module__ == "jobs.start"
 
 
 def test_what_is_imported_is_this_checkout() -> None:

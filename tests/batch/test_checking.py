@@ -167,6 +167,8 @@ BAD: list[tuple[dict[str, Any], Any, set[str]]] = [
         )
     ],
     *[(SHORT_DATE, value, {"date.format"}) for value in ("01/02/2003", "31/02/03", "2003-02-01")],
+    ({"type": "date", "format": "%d/%m/%Y"}, "01/02/03", {"date.format"}),
+    ({"type": "datetime", "format": "%d/%m/%Y %H:%M %z"}, "01/02/03 04:05 +0000", {"datetime.format"}),
     *[
         (TIME, value, {"datetime.format"})
         for value in ("2026-11-23T02:00:00", "2026-11-23", "2026-11-23T25:00:00Z", "0001-01-01T00:00:00+01:00", "now")

@@ -554,6 +554,24 @@ def test_another_payload_never_goes_out_under_a_former_key() -> None:
     assert sending.last[0].possible_duplicates == 3
 
 
+def test_an_unanswered_chunk_that_cannot_go_out_again_keeps_its_key_and_stays_a_possible_duplicate() -> None:
+    with destination(Answer(401)) as there:
+        sending = Sending(there.base)
+        former = replace(dead_chunk(records(3)), key="former-key")
+        sending.send(records(3, start=4), records(3), former=former)
+    chunk = next(chunk for chunk in sending.last if chunk.key == "former-key" and 1 in chunk.rows)
+    assert (chunk.outcome, chunk.requests, chunk.possible_duplicates) == (Outcome.FAILED, 0, 3)
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_a_try_before_the_refusal_may_have_stored_counts_for_every_half() -> None:
+    with destination(Answer(502), then=refusing({1})) as there:
+        sending = Sending(there.base)
+        sending.send(records(4))
+    assert sending.rows(Outcome.DELIVERED) == [2, 3, 4]
+    assert sending.account.possible_duplicates == 4
+
+
 def dead_chunk(sent: Parcel) -> Chunk:
     return Chunk("dead", "hook", sent.rows, ChunkState.OPEN, key="key", payload=sent.payload)
 

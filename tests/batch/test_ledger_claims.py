@@ -137,6 +137,24 @@ def test_a_batch_is_closed_at_the_time_that_its_receipt_says(ledger: Ledger) -> 
     assert ledger.finish(a_claim(ledger), State.DELIVERED, None, at).finished_at == at
 
 
+def test_a_run_that_got_further_owes_no_crash_to_those_before_it(ledger: Ledger) -> None:
+    batch = a_batch(ledger)
+    a_claim(ledger, batch, seconds=0)  # and the process dies
+    second = a_claim(ledger, batch)
+    ledger.progressed(second)
+    ledger.release(second)
+    assert a_claim(ledger, batch).attempts == 1
+
+
+def test_chunks_and_what_became_known_with_them_are_one_commit(ledger: Ledger) -> None:
+    claim = a_claim(ledger)
+    ledger.put(claim, [a_chunk("check", 1, 2)], rows_read=2, reason=None)
+    found = ledger.batch(claim.batch.id)
+    assert found is not None
+    assert found.rows_read == 2
+    assert [chunk.id for chunk in ledger.chunks(claim.batch.id)] == ["check"]
+
+
 def test_attempts_count_crashes_only(ledger: Ledger) -> None:
     batch = a_batch(ledger)
     assert a_claim(ledger, batch, seconds=0).attempts == 1  # and the process dies

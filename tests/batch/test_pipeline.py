@@ -6,6 +6,7 @@ import bz2
 import gzip
 import itertools
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -37,9 +38,10 @@ from support.zones import Bucket, Folder, Zone
 from batch.batch import Drop, State
 from batch.chunk import Chunk
 from batch.claim import Claim
-from batch.errors import LedgerError
+from batch.errors import LeaseLost, LedgerError
 from batch.ledger import Ledger
 from batch.outcome import Outcome
+from batch.pipeline import process
 from batch.receipt import Books, compose
 from batch.tables import batches
 from integrations.catalog import CATALOG
@@ -288,10 +290,10 @@ def test_a_file_on_which_the_program_keeps_dying_is_set_aside(
     it.drop(f"{KEY}/b.csv", people(3, 100))
     original = Ledger.put
 
-    def put(ledger: Ledger, claim: Claim, these: Sequence[Chunk]) -> None:
+    def put(ledger: Ledger, claim: Claim, these: Sequence[Chunk], **known: Any) -> None:
         if claim.batch.file == FILE and any(chunk.key for chunk in these) == sending:
             raise Killed
-        original(ledger, claim, these)
+        original(ledger, claim, these, **known)
 
     with monkeypatch.context() as patch:
         patch.setattr(Ledger, "put", put)
@@ -334,6 +336,28 @@ def test_a_batch_that_another_process_took_over_sends_nothing_more(
     assert {int(row) for row in there.rows()} == set(range(1, 21))
 
 
+def test_a_request_that_waits_for_its_next_try_is_not_sent_by_a_process_that_has_lost_the_batch(tmp_path: Path) -> None:
+    def stolen(call: Call) -> Answer:
+        with it.opened() as other:
+            expire(it)
+            assert other.ledger.claim(other.ledger.batches()[0].id, "other", 60)
+        return Answer(429, headers={"retry-after": "30"})
+
+    with destination(then=stolen) as there:
+        it = made(tmp_path, hook=to(there.base))
+        it.drop(FILE, people(1))
+        with it.opened() as runtime:
+            batch = runtime.ledger.add(it.zone.listing(KEY).drops[0], KEY)
+            assert batch is not None
+            claim = runtime.ledger.claim(batch.id, "this", 1.5)
+            assert claim is not None
+            started = time.monotonic()
+            with pytest.raises(LeaseLost):
+                process(runtime, claim)
+    assert time.monotonic() - started < 10
+    assert len(there.calls) == 1
+
+
 @pytest.mark.parametrize(
     ("trouble", "says"),
     [
@@ -348,10 +372,10 @@ def test_a_ledger_or_disk_that_fails_in_mid_run_is_told_in_a_sentence_and_is_no_
     it.drop(FILE, people(20))
     original = Ledger.put
 
-    def put(ledger: Ledger, claim: Claim, these: Sequence[Chunk]) -> None:
+    def put(ledger: Ledger, claim: Claim, these: Sequence[Chunk], **known: Any) -> None:
         if any(chunk.key for chunk in these):
             raise trouble
-        original(ledger, claim, these)
+        original(ledger, claim, these, **known)
 
     for _ in range(4):  # more often than a file may crash the program
         with monkeypatch.context() as patch:

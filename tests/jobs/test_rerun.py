@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import replace
@@ -374,3 +375,16 @@ def test_the_command_line(tmp_path: Path, there: Destination) -> None:
     code, receipt = flatdrop(first["batch"])
     assert (code, receipt["batch"], len(there.calls)) == (0, first["batch"], 2)  # nothing was owed
     assert flatdrop("nonsense")[0] == 2
+
+
+def test_other_bytes_at_the_same_version_are_not_taken_for_those_that_were_read(
+    tmp_path: Path, there: Destination
+) -> None:
+    it, receipt = mixed(tmp_path, there)
+    (file,) = tmp_path.rglob("a.csv")
+    before = file.stat()
+    file.write_bytes(file.read_bytes().replace(b"p3@", b"q3@"))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    again = rerun(it, receipt["batch"])
+    assert again["reason"].startswith("file.changed")
+    assert there.rows() == []

@@ -237,9 +237,10 @@ def test_a_process_that_slept_through_its_lease_sends_nothing_more_when_it_wakes
 ) -> None:
     it = made(tmp_path, hook=to(there.base, settings={"batch_size": 1, "in_flight": 1}))
     it.drop(FILE, people(40))
-    slow(there, 0.1)
+    slow(there, 0.6)
     process = it.flatdrop("run", lease=1)
     there.wait_for(3)
+    time.sleep(0.2)  # its commits are made, and it waits for the answer: it must not hold the ledger's lock
     process.send_signal(signal.SIGSTOP)
     slow(there, 0)
     receipt = it.one()
@@ -379,3 +380,22 @@ def test_the_lease_is_what_the_heartbeat_renews(tmp_path: Path, there: Destinati
         patch.setattr(runs, "LEASE", 0.9)
         it.run()
     assert 0 < found[0] <= 0.9
+
+
+def test_a_run_beside_another_says_who_has_the_file(tmp_path: Path, there: Destination) -> None:
+    it = made(tmp_path, hook=to(there.base))
+    it.drop(FILE, people(1))
+    with it.opened() as runtime:
+        (key,) = runtime.groups
+        (drop,) = runtime.zone.listing(key).drops
+        batch = runtime.ledger.add(drop, key)
+        assert batch is not None
+        claim = runtime.ledger.claim(batch.id, "another", 60)
+        assert claim is not None
+        with holding(runtime.ledger, claim, 1.0):
+            beside = runs.run(runtime, [key])
+        assert beside.notices == [f"{FILE}: another process is at work on it"]
+        runtime.stopping.set()
+        stopped = runs.run(runtime, [key])
+    assert stopped.notices == [f"{FILE}: begun by another process; the next run goes on with it"]
+    assert not there.calls

@@ -10,10 +10,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from support.destination import Answer, Destination, destination
 from support.installation import KEY, Installation, counts, made, people, to
 
 from batch.batch import State
+from jobs import serving
 from jobs.serving import serve
 
 FILE = f"{KEY}/a.csv"
@@ -107,3 +109,14 @@ def test_an_idle_server_stops_at_once(tmp_path: Path, there: Destination) -> Non
     started = time.monotonic()
     process.communicate(timeout=20)
     assert (process.returncode, time.monotonic() - started < 2) == (0, True)
+
+
+def test_a_group_that_cannot_be_run_says_why(tmp_path: Path, there: Destination) -> None:
+    it = installed(tmp_path, there)
+    with it.opened() as runtime, capture_logs() as lines:
+        for secret in tmp_path.rglob("*.secret"):
+            secret.unlink()
+        serving._run(runtime, KEY)
+    (line,) = [line for line in lines if line["event"] == "problem"]
+    assert line["text"].startswith(f"{KEY}: ")
+    assert "cannot be read" in line["text"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -184,3 +185,34 @@ def test_names_are_told_once_in_order() -> None:
 def test_any_text_compiles_or_is_refused(sql: str) -> None:
     with suppress(MappingError):
         assert compiled(sql)
+
+
+@pytest.mark.parametrize("sql", ["name email", "distinct name", "upper(name) email", "CAST(name AS TEXT) email"])
+def test_a_second_name_beside_a_value_is_refused_for_it_would_never_be_sent(sql: str) -> None:
+    with pytest.raises(MappingError, match="without an operator"):
+        compiled(sql)
+
+
+@pytest.mark.parametrize(
+    ("sql", "value"),
+    [
+        ("date_part('month', born) * 100", 1200),
+        ("date_part('year', born) * 10000 + date_part('month', born) * 100 + date_part('day', born)", 19991224),
+        ("length(name) - 5", -2),
+        ("-length(name)", -3),
+        ("mod(length(name) - 4, 3)", -1),
+        ("least(length(name) - 5, 0)", -2),
+        ("array_length(tags) - 3", -2),
+        ("TRY_CAST(name AS INT) * 100000000", 12_300_000_000),
+        ("count - 1 + 1", 2**62),
+        ("count + count + count - count - count", 2**62),
+        ("length(name) - 5 < 0", True),
+        ("substr(name, length(name) - 1)", "23"),
+        ("name || (length(name) - 5)", "123-2"),
+        ("round((length(name) - 5) * 1.5, 1)", -3),
+    ],
+)
+def test_whole_numbers_never_wrap_around(sql: str, value: object) -> None:
+    record = typed({"name": "123", "born": date(1999, 12, 24), "count": 2**62, "tags": ["a"]})
+    expression = compile_expression(sql, ATTRIBUTES, closed=True)
+    assert record.select(value=expression.expr)["value"].item() == value

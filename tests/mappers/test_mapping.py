@@ -176,3 +176,15 @@ def test_an_attribute_without_any_value_keeps_its_type() -> None:
     outcome = mapped({"a": "upper(name) || gone", "b": "count + 1", "c": "array_length(tags)"}, {}, {})
     assert outcome.values.drop("_row").null_count().row(0) == (2, 2, 2)
     assert outcome.values.schema["a"] == pl.String
+
+
+def test_a_whole_number_beyond_64_bits_makes_its_row_invalid() -> None:
+    done = mapped({"a": "count * 4"}, {"count": 2**62}, {"count": 3})
+    assert problems(done) == [("mapping.failed", "a", [1])]
+    assert done.values["a"].to_list() == [12]
+
+
+def test_an_item_that_holds_the_destinations_separator_would_become_two_and_is_invalid() -> None:
+    done = mapped({"a": "tags"}, {"tags": ["x;y", "z"]}, {"tags": ["x", "y"]}, {}, {"tags": ["x", None]}, separator=";")
+    assert problems(done) == [("mapping.type", "a", [1])]
+    assert done.values["a"].to_list() == [["x", "y"], None, ["x"]]
