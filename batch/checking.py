@@ -77,7 +77,7 @@ class Checker:
         )
         tidy = tidy.with_columns(
             *(normalise.value(name, one) for name, one in self._attributes.items() if one.type != "list"),
-            *(normalise.silence(name, one) for name, one in self._attributes.items()),
+            *(normalise.silence(name, one) for name, one in self._attributes.items() if rules.of(name, one)),
         )
         findings += self._broken_rules(tidy)
         typed = tidy.select(ROW, *(self._value(name) for name in self._wanted), *flags)

@@ -153,7 +153,7 @@ class Delivery:
             self._lane.stop(error.code, error.message)
         else:
             self._lane.gave_up(error.code, error.message)
-        log.warning("not delivered", integration=self._lane.name, code=error.code, records=len(chunk.rows))
+        log.info("not delivered", integration=self._lane.name, code=error.code, records=len(chunk.rows))
         return self._unsettled(chunk, tally, error.code, error.message)
 
     def _unsettled(self, chunk: Chunk, tally: _Tally, code: str, message: str) -> Chunk:

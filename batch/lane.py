@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+import structlog
 from aiolimiter import AsyncLimiter
 
 from batch.retry import Signal
@@ -14,6 +15,8 @@ _STRIKES = 3
 """So many requests in a row that used up their tries, or got no answer, and the destination counts as down."""
 
 _GLANCE = 0.2
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,10 @@ class Lane:
         self._not_before = max(self._not_before, asyncio.get_running_loop().time() + seconds)
 
     def stop(self, code: str, message: str) -> None:
-        """Send nothing more; the first reason stands."""
-        self.stopped = self.stopped or Stop(code, message)
+        """Send nothing more; the first reason stands, and is told once."""
+        if self.stopped is None:
+            log.warning("integration stopped", integration=self.name, code=code)
+            self.stopped = Stop(code, message)
 
     def succeeded(self) -> None:
         """Note that the destination works."""

@@ -13,12 +13,13 @@ from batch import rowset
 from batch.chunk import Chunk, ChunkState
 from batch.outcome import Finding, Outcome, Rows
 from batch.parcel import Parcel
+from config.errors import ConfigError, Problem
 from config.group import EnabledIntegration, Group
 from integrations.catalog import CATALOG
 from integrations.integration import Integration, Limits
 from integrations.settings import limits
 from mappers import items, mapping
-from mappers.expression import ROW, compile_expression
+from mappers.expression import ROW, MappingError, compile_expression
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,10 +77,18 @@ class Planner:
 
 
 def planner(group: Group, name: str) -> Planner:
-    """Return the planner of one of the group's integrations; config has checked it, so that this does not fail."""
+    """Return the planner of one of the group's integrations.
+
+    Raises:
+        ConfigError: when a configuration that was kept with a batch does not fit this version of the program.
+    """
     enabled = group.integrations[name]
-    integration = CATALOG[enabled.type]
-    return Planner(name, integration, _compile(group, enabled, integration), limits(integration, enabled.settings))
+    try:
+        integration = CATALOG[enabled.type]
+        return Planner(name, integration, _compile(group, enabled, integration), limits(integration, enabled.settings))
+    except (MappingError, LookupError, ValueError) as error:
+        reason = f"integrations.{name} cannot be used any more: {error}; rerun with --config current"
+        raise ConfigError([Problem(reason)]) from None
 
 
 def settled(name: str, filtered: Rows, findings: Iterable[Finding]) -> Chunk | None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks import data
 
-_RUNS = 3
+_RUNS = 5
 _BIN = Path(sys.executable).parent
 
 

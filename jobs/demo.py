@@ -31,13 +31,13 @@ _KEY = "acme-se"
 _FILE = "customers-tonight.csv"
 
 
-def show(keep: Path | None, *, s3: bool, rows: int) -> int:
+def show(keep: Path | None, *, s3: bool, rows: int, json: bool = False) -> int:
     """Run the tour and return the exit code; `keep` is a folder to work in and to leave."""
     home = keep or Path(tempfile.mkdtemp(prefix="flatdrop-demo-"))
     try:
         with sandbox.running() as base, _bucket(s3=s3):
             starting.write(home, base)
-            return _tour(home, rows)
+            return _tour(home, rows, json=json)
     finally:
         if keep is None:
             shutil.rmtree(home, ignore_errors=True)
@@ -83,11 +83,12 @@ _MISTAKES = {
 }
 
 
-def _tour(home: Path, rows: int) -> int:
+def _tour(home: Path, rows: int, *, json: bool) -> int:
     drop = home / _FILE
     make(drop, rows)
-    with opened(home) as runtime, screen.progress(quiet=False) as watch:
-        screen.say(f"Dropped {rows:,} made-up customers as {_KEY}/{_FILE}; the destinations are stand-ins.\n")
+    with opened(home) as runtime, screen.progress(quiet=json) as watch:
+        if not json:
+            screen.say(f"Dropped {rows:,} made-up customers as {_KEY}/{_FILE}; the destinations are stand-ins.\n")
         runtime.zone.write(f"{_KEY}/{_FILE}", drop)
         report = runs.run(runtime, [_KEY], watch=watch)
         for problem in report.problems:
@@ -95,8 +96,11 @@ def _tour(home: Path, rows: int) -> int:
         receipt = next((one for one in report.receipts if one["file"].endswith(_FILE)), None)
         if receipt is None:
             return 1
-        screen.receipt(receipt)
-        _show_results(runtime.zone, receipt)
+        if json:
+            screen.as_json(receipt)
+        else:
+            screen.receipt(receipt)
+            _show_results(runtime.zone, receipt)
     return 1 if report.needs_operator else 0
 
 

@@ -138,10 +138,12 @@ class _Round:
         return self._report
 
     def go_on(self) -> Report:
-        held = self._held()  # looked up first, since a lease may run out while other batches are processed
+        before = self._held()  # a lease may run out while other batches are processed
         for batch in self._waiting():
             self._process(batch)
-        for batch in self._abandoned(held):
+        known = {batch.id for batch in before}
+        since = {batch: lease for batch, lease in self._held().items() if batch.id not in known}  # taken over from us
+        for batch in self._abandoned(before | since):
             self._process(batch)
         return self._report
 

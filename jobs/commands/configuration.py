@@ -71,6 +71,7 @@ def schema(
     what: Annotated[
         str, typer.Argument(metavar="WHAT", help="deployment (flatdrop.yaml) or group (a file of groups/).")
     ] = "group",
+    _json: AsJson = True,
 ) -> None:
     """Print the JSON Schema of a configuration file, for editors."""
     from config.schema import deployment_schema, group_schema

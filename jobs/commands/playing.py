@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from jobs import screen
+from jobs.options import AsJson
 
 
 def sandbox(
@@ -50,8 +51,9 @@ def demo(
     ] = None,
     s3: Annotated[bool, typer.Option("--s3", help="Drop the file into S3 (moto's server, on this machine).")] = False,
     rows: Annotated[int, typer.Option("--rows", metavar="N", min=1, help="How many rows to make up.")] = 10_000,
+    json: AsJson = False,
 ) -> None:
     """Run the whole way on this machine: made-up data, stand-ins for the destinations, a receipt."""
     from jobs import demo as tour
 
-    raise typer.Exit(tour.show(keep, s3=s3, rows=rows))
+    raise typer.Exit(tour.show(keep, s3=s3, rows=rows, json=json))
