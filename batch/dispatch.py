@@ -28,9 +28,6 @@ from batch.spool import Spool
 from integrations.integration import Connection, Resend
 from mappers.expression import ROW
 
-_SLICE = 40_000
-"""Rows that are planned at a time: mapped and encoded in a thread, while those before them are sent."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Errand:
@@ -154,18 +151,13 @@ class _Run:
             return
         wanted = np.zeros(int(owed[-1]) + 1, dtype=bool)
         wanted[owed] = True
-        for frame in self._slices():
+        for frame in self._spool.frames():
             rows = frame[ROW].to_numpy()
             here = wanted[np.minimum(rows, len(wanted) - 1)] & (rows < len(wanted))
             if here.all():
                 yield frame
             elif here.any():
                 yield frame.filter(here)
-
-    def _slices(self) -> Iterator[pl.DataFrame]:
-        """Yield the spool in slices, so small that neither the first request nor the last one waits for long."""
-        for frame in self._spool.frames():
-            yield from frame.iter_slices(_SLICE)
 
     def _waves(self, fresh: Parcel) -> Iterator[Wave]:
         for wave in parcel.waves(fresh):

@@ -17,12 +17,15 @@ _PREFIX = "flatdrop-"
 _LOCK = ".lock"
 _YOUNG = 60  # seconds; a younger spool may not have got its lock yet
 
+_IN_MEMORY = 80 << 20
+"""Bytes of checked records that are kept in memory, whatever the size of the file: most nights fit in."""
+
 
 class Spool(AbstractContextManager["Spool"]):
     """A folder that only this user can read and that is gone when the run is over.
 
     It makes the way of a batch two passes over local files: everything is read and checked before the first record is
-    sent, whatever the size of the file, with one block in memory.
+    sent, whatever the size of the file, with a bounded part of it in memory.
     """
 
     def __init__(self) -> None:
@@ -31,7 +34,8 @@ class Spool(AbstractContextManager["Spool"]):
         self._path = Path(self._folder.name)
         self._lock = (self._path / _LOCK).open("wb")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self._count = 0
+        self._frames: list[pl.DataFrame | Path] = []
+        self._held = 0
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -49,15 +53,22 @@ class Spool(AbstractContextManager["Spool"]):
         return self._path / name
 
     def add(self, frame: pl.DataFrame) -> None:
-        """Keep the checked records of one block."""
-        if frame.height:
-            frame.write_ipc(self._path / f"{self._count}.arrow")
-            self._count += 1
+        """Keep the checked records of one block: in memory while there is room, and then on disk."""
+        if frame.is_empty():
+            return
+        size = int(frame.estimated_size())
+        if self._held + size <= _IN_MEMORY:
+            self._held += size
+            self._frames.append(frame)
+        else:
+            path = self._path / f"{len(self._frames)}.arrow"
+            frame.write_ipc(path)
+            self._frames.append(path)
 
     def frames(self) -> Iterator[pl.DataFrame]:
-        """Yield the kept frames, in order, one in memory at a time."""
-        for number in range(self._count):
-            yield pl.read_ipc(self._path / f"{number}.arrow")
+        """Yield the kept frames, in order; of those on disk, one is in memory at a time."""
+        for kept in self._frames:
+            yield pl.read_ipc(kept) if isinstance(kept, Path) else kept
 
 
 def _sweep() -> None:

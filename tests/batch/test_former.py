@@ -54,6 +54,6 @@ def test_no_identity_is_twice_in_a_wave_and_rows_keep_their_order(chunks: list[l
         row += len(people)
     sent = list(waves(list(reversed(again))))
     for wave in sent:
-        met = [person for one, _ in wave for person in one.identities or []]
+        met = [person for one, _ in wave if one.identities is not None for person in one.identities]
         assert len(met) == len(set(met))
     assert [int(r) for wave in sent for one, _ in wave for r in one.rows] == list(range(1, row))

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 
 import polars as pl
+import pytest
 from polars.testing import assert_frame_equal
 from support.records import typed
 
@@ -37,6 +38,17 @@ def test_frames_come_back_in_order() -> None:
             assert len(kept) == len(frames)
             for one, other in zip(kept, frames, strict=True):
                 assert_frame_equal(one, other)
+
+
+def test_what_has_no_room_in_memory_goes_to_disk_and_comes_back_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = [pl.DataFrame({"n": list(range(start, start + 100))}) for start in range(0, 500, 100)]
+    monkeypatch.setattr("batch.spool._IN_MEMORY", 2 * frames[0].estimated_size())
+    with Spool() as spool:
+        for frame in frames:
+            spool.add(frame)
+        assert len(list(spool.drop.parent.glob("*.arrow"))) == 3
+        assert pl.concat(spool.frames())["n"].to_list() == list(range(500))
+        assert pl.concat(spool.frames())["n"].to_list() == list(range(500))  # for the next integration
 
 
 def test_it_is_private_and_goes_away() -> None:
