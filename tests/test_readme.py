@@ -142,5 +142,7 @@ def test_the_tour_prints_what_the_readme_shows(terminals: Terminals) -> None:
     assert plain(printed) == plain(step.says[0])
 
 
-def test_the_place_for_the_benchmark_is_marked() -> None:
-    assert "<!-- bench -->" in README.read_text("utf-8")
+def test_a_figure_stands_beside_its_command() -> None:
+    section = README.read_text("utf-8").split("## How fast")[1].split("\n## ")[0]
+    assert "`make bench`" in section
+    assert re.search(r"ratio +\d\.\d\d times the floor", section)
