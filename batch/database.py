@@ -105,6 +105,28 @@ def reading(engine: Engine) -> Engine:
 
 
 @contextmanager
+def write(engine: Engine) -> Iterator[Connection]:
+    """Write in one transaction.
+
+    Raises:
+        LedgerError: when the database refuses or cannot be reached.
+    """
+    with explained(engine), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def read(engine: Engine) -> Iterator[Connection]:
+    """Read in one transaction.
+
+    Raises:
+        LedgerError: when the database refuses or cannot be reached.
+    """
+    with explained(engine), reading(engine).connect() as connection:
+        yield connection
+
+
+@contextmanager
 def explained(engine: Engine) -> Iterator[None]:
     """Turn the database's errors into a sentence that names the ledger without its password.
 

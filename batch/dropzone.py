@@ -56,8 +56,14 @@ class DropZone(Protocol):
     def write(self, key: str, source: Path) -> None:
         """Put a local file at the key, whole or not at all."""
 
+    def put(self, key: str, content: bytes) -> None:
+        """Put a small file at the key, whole or not at all."""
+
     def read(self, key: str) -> bytes:
         """Return the bytes of a small file."""
+
+    def upload_url(self, key: str, seconds: int) -> str | None:
+        """Return an address to which the file at the key can be PUT for so long; None where there is no such thing."""
 
 
 def spool(pieces: Iterable[bytes], drop: Drop, to: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import stat
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
 from batch.batch import Drop
@@ -63,6 +65,18 @@ class FolderZone:
 
     def write(self, key: str, source: Path) -> None:
         """Put a local file at the key, whole or not at all, and see it safely to the disk."""
+        with source.open("rb") as whole:
+            self._put(key, whole)
+
+    def put(self, key: str, content: bytes) -> None:
+        """Put a small file at the key, whole or not at all, and see it safely to the disk."""
+        self._put(key, io.BytesIO(content))
+
+    def upload_url(self, key: str, seconds: int) -> None:  # noqa: ARG002 - a folder has no address
+        """Return None: nobody can reach a folder from elsewhere."""
+        return
+
+    def _put(self, key: str, whole: BinaryIO) -> None:
         with self._speaking():
             path = self._path(key)
             if path is None or path.parent == self._root:
@@ -71,7 +85,7 @@ class FolderZone:
             # Directly under the group, where a name that begins with a dot is no drop.
             half = self._root / key.partition("/")[0] / f".{uuid4().hex}"
             try:
-                _copy(source, half)
+                _copy(whole, half)
                 half.replace(path)
             finally:
                 half.unlink(missing_ok=True)
@@ -180,8 +194,8 @@ def _same(drop: Drop, file: int) -> None:
         raise DropChanged("it was written to after it was listed")
 
 
-def _copy(source: Path, to: Path) -> None:
-    with source.open("rb") as whole, to.open("xb") as file:
+def _copy(whole: BinaryIO, to: Path) -> None:
+    with to.open("xb") as file:
         shutil.copyfileobj(whole, file, _PIECE)
         file.flush()
         os.fsync(file.fileno())

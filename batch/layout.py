@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from batch.batch import Drop
 
@@ -52,3 +53,8 @@ def sort_out(found: Iterable[Drop], odd: Iterable[str] = ()) -> Listing:
         elif not is_reserved(drop.key):
             strays.append(drop.key)
     return Listing(tuple(sorted(drops, key=lambda drop: (drop.modified, drop.key))), tuple(sorted(strays)))
+
+
+def records_key(group_key: str, packet_id: str, taken_at: datetime) -> str:
+    """Return the key of a small drop of records that the API took; no listing takes it for a customer's drop."""
+    return f"{group_key}/_records/{taken_at:%Y-%m-%d}/{packet_id}.jsonl"

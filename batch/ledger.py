@@ -9,11 +9,8 @@ database cannot be used.
 
 from __future__ import annotations
 
-import base64
-import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, Self, TypedDict, Unpack
 
@@ -24,6 +21,8 @@ from batch import statements as sql
 from batch.batch import CLOSED, Batch, Drop, State
 from batch.chunk import Chunk
 from batch.claim import Claim
+from batch.keys import Keys
+from batch.packets import Packets
 from batch.tables import Trigger, Utc, batches, chunks, configs, drops, fires, reported, runs
 
 _BATCH = select(*(batches.c[field.name] for field in fields(Batch)))
@@ -46,6 +45,8 @@ class Ledger:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.packets = Packets(engine)
+        self.keys = Keys(engine)
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -72,38 +73,18 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @contextmanager
-    def _write(self) -> Iterator[Connection]:
-        with database.explained(self._engine), self._engine.begin() as connection:
-            yield connection
-
-    @contextmanager
-    def _read(self) -> Iterator[Connection]:
-        with database.explained(self._engine), database.reading(self._engine).connect() as connection:
-            yield connection
-
     # --- batches
 
     def seen(self, group_key: str) -> set[tuple[str, str]]:
         """Return the (file, version) of every drop of the group that was ever taken up."""
-        with self._read() as connection:
+        with database.read(self._engine) as connection:
             known = select(drops.c.file, drops.c.version).where(drops.c.group_key == group_key)
             return {(file, version) for file, version in connection.execute(known)}
 
     def add(self, drop: Drop, group_key: str) -> Batch | None:
         """Queue a new batch for the drop; None when this version of the file is known already."""
-        with self._write() as connection:
-            now = sql.now(connection)
-            batch = Batch(
-                id=f"{now:%Y%m%dT%H%M%SZ}-{base64.b32encode(secrets.token_bytes(5)).decode().lower()}",
-                group_key=group_key,
-                file=drop.key,
-                version=drop.version,
-                bytes=drop.size,
-                state=State.QUEUED,
-                received_at=now,
-            )
-            connection.execute(batches.insert().values(**asdict(batch)))
+        with database.write(self._engine) as connection:
+            batch = sql.queue_batch(connection, group_key, drop.key, drop.version, drop.size)
             identity = {"group_key": group_key, "file": drop.key, "version": drop.version}
             if sql.insert_new(connection, drops, **identity, batch=batch.id):
                 return batch
@@ -117,7 +98,7 @@ class Ledger:
         """
         same = (batches.c.group_key == batch.group_key, batches.c.file == batch.file, batches.c.sha256 == sha256)
         others = select(batches.c.id).where(*same, batches.c.id != batch.id)
-        with self._read() as connection:
+        with database.read(self._engine) as connection:
             return connection.scalar(others.order_by(batches.c.received_at, batches.c.id).limit(1))
 
     def drop_duplicate(self, claim: Claim, original_id: str) -> bool:
@@ -128,7 +109,7 @@ class Ledger:
             original was itself forgotten.
         """
         batch_id = claim.batch.id
-        with self._write() as connection:
+        with database.write(self._engine) as connection:
             # Both are locked, in one order: two batches must not be forgotten in favour of each other.
             both = select(batches.c.id).where(batches.c.id.in_([batch_id, original_id])).order_by(batches.c.id)
             present = connection.scalars(both.with_for_update()).all()
@@ -143,7 +124,7 @@ class Ledger:
 
     def batch(self, batch_id: str) -> Batch | None:
         """Return the batch, or None when there is none with this id."""
-        with self._read() as connection:
+        with database.read(self._engine) as connection:
             return next(_found(connection, _BATCH.where(batches.c.id == batch_id)), None)
 
     def batches(
@@ -155,12 +136,12 @@ class Ledger:
             query = query.where(batches.c.group_key == group_key)
         if state is not None:
             query = query.where(batches.c.state == state)
-        with self._read() as connection:
+        with database.read(self._engine) as connection:
             return list(_found(connection, query))
 
     def waiting(self, group_key: str) -> list[Batch]:
         """Return the group's batches that anyone may claim now, oldest first."""
-        with self._read() as connection:
+        with database.read(self._engine) as connection:
             query = _BATCH.where(batches.c.group_key == group_key, *sql.claimable(connection))
             return list(_found(connection, query.order_by(batches.c.received_at, batches.c.id)))
 
@@ -168,7 +149,7 @@ class Ledger:
 
     def claim(self, batch_id: str, owner: str, seconds: float = 30) -> Claim | None:
         """Take the batch, to work on it alone; None when it is closed, gone, or somebody works on it."""
-        with self._write() as connection:
+        with database.write(self._engine) as connection:
             now = sql.now(connection)
             taken = (
                 update(batches)
@@ -193,24 +174,24 @@ class Ledger:
 
     def renew(self, claim: Claim, seconds: float = 30) -> None:
         """Keep the claim for so many seconds from now."""
-        with self._write() as connection:
+        with database.write(self._engine) as connection:
             sql.update_fenced(connection, claim, lease_until=sql.now(connection) + timedelta(seconds=seconds))
 
     def release(self, claim: Claim, *, crashed: bool = False) -> None:
         """Give an unfinished batch back, for anyone to go on with; unless it `crashed`, this was no attempt."""
-        with self._write() as connection:
+        with database.write(self._engine) as connection:
             # counted from what stands there, which is 0 once the run got further than those before it
             attempts = batches.c.attempts - case((batches.c.attempts > 0, int(not crashed)), else_=0)
             sql.update_fenced(connection, claim, **_FREE, attempts=attempts)
 
     def progressed(self, claim: Claim) -> None:
         """Note that this run got further than those before it, so that it is no failed attempt even if it is killed."""
-        with self._write() as connection:
+        with database.write(self._engine) as connection:
             sql.update_fenced(connection, claim, attempts=0)
 
     def in_progress(self, batch_id: str) -> tuple[str, datetime] | None:
         """Return who works on the batch, and until when at least; None when nobody does."""
-        with self._read() as connection:
+        with database.read(self._engine) as connection:
             runs_on = batches.c.lease_until > literal(sql.now(connection), Utc)
             lease = select(batches.c.owner, batches.c.lease_until).where(batches.c.id == batch_id, runs_on)
             row = connection.execute(lease).one_or_none()
@@ -218,7 +199,7 @@ class Ledger:
 
     def describe(self, claim: Claim, **known: Unpack[Description]) -> None:
         """Write down what became known of the batch; its run keeps the config for audit."""
-        with self._write() as connection:
+        with database.write(self._engine) as connection:
             _describe(connection, claim, known)
 
     def finish(
@@ -226,7 +207,7 @@ class Ledger:
     ) -> Batch:
         """Close the batch in the given state, and give its lease back; `finished_at` is now, unless told."""
         closed = {"state": state, "reason": reason and packing.storable(reason), "attempts": 0}
-        with self._write() as connection:
+        with database.write(self._engine) as connection:
             sql.update_fenced(connection, claim, **_FREE, **closed, finished_at=finished_at or sql.now(connection))
             return next(_found(connection, _BATCH.where(batches.c.id == claim.batch.id)))
 
@@ -237,7 +218,7 @@ class Ledger:
 
         What became `known` of the batch with them is written down in the same transaction.
         """
-        with self._write() as connection:
+        with database.write(self._engine) as connection:
             if known:
                 _describe(connection, claim, known)
             else:
@@ -255,7 +236,7 @@ class Ledger:
             after = page[-1].seq
 
     def _page(self, query: Select[Any]) -> Sequence[Row[Any]]:
-        with self._read() as connection:
+        with database.read(self._engine) as connection:
             return connection.execute(query).all()
 
     def reopen(self, batch_id: str, reopened: Sequence[Chunk], *, config: str | None) -> bool:
@@ -265,7 +246,7 @@ class Ledger:
         """
         queued = {"state": State.QUEUED, "finished_at": None, "reason": None}
         closed = update(batches).where(batches.c.id == batch_id, batches.c.state.in_(CLOSED))
-        with self._write() as connection:
+        with database.write(self._engine) as connection:
             row = connection.execute(
                 closed.values(**queued, config=func.coalesce(config, batches.c.config)).returning(
                     batches.c.token, batches.c.config
@@ -282,22 +263,22 @@ class Ledger:
 
     def save_config(self, fingerprint: str, document: str) -> None:
         """Keep a group's config as it was when it was used."""
-        with self._write() as connection:
+        with database.write(self._engine) as connection:
             sql.insert_new(connection, configs, fingerprint=fingerprint, document=document)
 
     def config(self, fingerprint: str) -> str | None:
         """Return the config that was saved under the fingerprint."""
-        with self._read() as connection:
+        with database.read(self._engine) as connection:
             return connection.scalar(select(configs.c.document).where(configs.c.fingerprint == fingerprint))
 
     def report_once(self, group_key: str, key: str) -> bool:
         """Tell whether this is the first time that the key is to be reported."""
-        with self._write() as connection:
+        with database.write(self._engine) as connection:
             return sql.insert_new(connection, reported, group_key=group_key, file=key)
 
     def last_fire(self, group_key: str) -> datetime | None:
         """Return the latest nominal time at which the group's schedule ran."""
-        with self._read() as connection:
+        with database.read(self._engine) as connection:
             last: datetime | None = connection.scalar(
                 select(func.max(fires.c.at)).where(fires.c.group_key == group_key)
             )
@@ -305,7 +286,7 @@ class Ledger:
 
     def fired(self, group_key: str, at: datetime) -> bool:
         """Take a nominal time of the group's schedule; False when it was taken already."""
-        with self._write() as connection:
+        with database.write(self._engine) as connection:
             return sql.insert_new(connection, fires, group_key=group_key, at=at)
 
 

@@ -104,6 +104,18 @@ class S3Zone:
         with self._speaking():
             self._client.upload_file(str(source), self._bucket, self._prefix + key)
 
+    def put(self, key: str, content: bytes) -> None:
+        """Put a small object at the key."""
+        with self._speaking():
+            self._client.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=content)
+
+    def upload_url(self, key: str, seconds: int) -> str:
+        """Return an address to which the object at the key can be PUT for so long."""
+        with self._speaking():
+            there = {"Bucket": self._bucket, "Key": self._prefix + key}
+            url: str = self._client.generate_presigned_url("put_object", there, ExpiresIn=seconds)
+            return url
+
     def read(self, key: str) -> bytes:
         """Return the bytes of a small object."""
         with self._speaking(), self._opened(key) as body:

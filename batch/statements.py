@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import secrets
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -11,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, litera
 from sqlalchemy.dialects import postgresql, sqlite
 
 from batch import packing
-from batch.batch import State
+from batch.batch import Batch, State
 from batch.chunk import Chunk
 from batch.claim import Claim
 from batch.errors import LeaseLost
@@ -27,6 +30,19 @@ def now(connection: Connection) -> datetime:
         moment: datetime = connection.scalars(select(func.clock_timestamp(type_=Utc))).one()
         return moment
     return datetime.now(UTC)  # SQLite has no other machine to agree with
+
+
+def queue_batch(connection: Connection, group_key: str, file: str, version: str, size: int) -> Batch:
+    """Insert a batch that waits for a run."""
+    moment = now(connection)
+    batch = Batch(f"{moment:%Y%m%dT%H%M%SZ}-{nonce()}", group_key, file, version, size, State.QUEUED, moment)
+    connection.execute(batches.insert().values(**asdict(batch)))
+    return batch
+
+
+def nonce() -> str:
+    """Return eight characters that nobody has drawn before."""
+    return base64.b32encode(secrets.token_bytes(5)).decode().lower()
 
 
 def claimable(connection: Connection) -> list[ColumnElement[bool]]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Column,
     DateTime,
@@ -143,4 +144,43 @@ fires = Table(  # nominal times at which a group's schedule ran
     metadata,
     Column("group_key", Text, primary_key=True),
     Column("at", Utc, primary_key=True),
+)
+
+packets = Table(  # records that the API took together: one small drop, and a part of one batch
+    "packets",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),  # the order of commits
+    Column("id", Text, nullable=False, unique=True),
+    Column("group_key", Text, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("taken_at", Utc, nullable=False),
+    Column("batch", ForeignKey("batches.id"), index=True),  # null while it waits
+    Column("first_row", BigInteger),  # the row of the batch that its first record is
+    Index("packets_waiting", "group_key", "batch", "seq"),
+    sqlite_autoincrement=True,
+)
+
+answers = Table(  # what was answered to a request, by a hash of what makes the request the same one again
+    "answers",
+    metadata,
+    Column("name", LargeBinary(32), primary_key=True),
+    Column("fingerprint", LargeBinary(32), nullable=False),
+    Column("record", Text, nullable=False),
+    Column("until", Utc, nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("secret", LargeBinary, nullable=False),  # encrypted
+    Column("name", Text),
+    Column("groups", JSON, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("last_used_at", Utc),
+    Column("revoked_at", Utc),
 )

@@ -35,6 +35,19 @@ class Api(Section):
     port: int = Field(8080, ge=0, le=65535, description="The port to listen on.")
     region: str = Field("eu-north-1", description="The region that a signature must name.")
     service: str = Field("execute-api", description="The service that a signature must name.")
+    secret_key: str = Field(
+        "env:FLATDROP_SECRET_KEY",
+        description="A reference to the key that the API keys' secrets are encrypted with: 32 bytes in base64, "
+        "as `openssl rand -base64 32` makes them.",
+    )
+    clock_skew: int = Field(300, ge=1, le=900, description="Seconds that a signature's time may be off.")
+    requests_per_second: float = Field(
+        1000, gt=0, description="How many requests one key may make a second; more are answered 429."
+    )
+    max_body: int = Field(1 << 20, ge=1024, le=16 << 20, description="Bytes that the body of a request may have.")
+    window: float = Field(
+        0.02, gt=0, le=1, description="Seconds for which records are gathered, to be written to the drop zone together."
+    )
 
 
 class Delivery(Section):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("batch", "config", "integrations", "jobs", "mappers")
+PACKAGES = ("api", "batch", "config", "integrations", "jobs", "mappers")
 
 
 @pytest.fixture(scope="module")

@@ -188,7 +188,8 @@ from batch.migrations import REVISIONS
 ledger = Ledger.open(sys.argv[1])
 claim = a_claim(ledger, seconds=0)
 ledger.put(claim, [a_chunk("committed", 1)])
-with ledger._write() as connection:
+from batch import database
+with database.write(ledger._engine) as connection:
     from batch import statements
     statements.put_chunks(connection, claim.batch.id, [a_chunk("not committed", 2)])
     os.kill(os.getpid(), signal.SIGKILL)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine, select
 from support.made import a_batch, a_chunk, a_claim, plain
 
-from batch import statements
+from batch import database, statements
 from batch.batch import State
 from batch.claim import Claim
 from batch.errors import LeaseLost
@@ -101,7 +101,7 @@ def test_a_claim_that_ended_commits_nothing(ledger: Ledger, end: str) -> None:
 def test_nobody_takes_over_between_the_fence_and_the_commit(ledger: Ledger) -> None:
     slow = a_claim(ledger, seconds=0)
     with ThreadPoolExecutor(1) as pool:
-        with ledger._write() as connection:
+        with database.write(ledger._engine) as connection:
             statements.fence(connection, slow)
             taking_over = pool.submit(a_claim, ledger, slow.batch, "you")
             with pytest.raises(TimeoutError):

@@ -35,6 +35,7 @@ from support.installation import (
 )
 from support.zones import Bucket, Folder, Zone
 
+from batch import database
 from batch.batch import Drop, State
 from batch.chunk import Chunk
 from batch.claim import Claim
@@ -180,7 +181,7 @@ def runs_until(it: Installation, moment: int, patch: pytest.MonkeyPatch) -> bool
 
 def expire(it: Installation) -> None:
     """Let the time pass after which a dead process's lease has run out."""
-    with it.opened() as runtime, runtime.ledger._write() as connection:
+    with it.opened() as runtime, database.write(runtime.ledger._engine) as connection:
         connection.execute(update(batches).values(lease_until=None))
 
 

@@ -1,0 +1,63 @@
+"""What the API needs: the records it took, its answers, and the keys of its callers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def _text(name: str, *, nullable: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.Text(), nullable=nullable)
+
+
+def _time(name: str, *, nullable: bool = False) -> sa.Column[datetime]:
+    return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
+
+
+def upgrade() -> None:
+    """Make the tables."""
+    op.create_table(
+        "packets",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True),
+        _text("id"),
+        _text("group_key"),
+        _text("file"),
+        sa.Column("bytes", sa.BigInteger(), nullable=False),
+        _text("sha256"),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        _time("taken_at"),
+        _text("batch", nullable=True),
+        sa.Column("first_row", sa.BigInteger()),
+        sa.PrimaryKeyConstraint("seq"),
+        sa.UniqueConstraint("id"),
+        sa.ForeignKeyConstraint(["batch"], ["batches.id"]),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_packets_batch", "packets", ["batch"])
+    op.create_index("packets_waiting", "packets", ["group_key", "batch", "seq"])
+    op.create_table(
+        "answers",
+        sa.Column("name", sa.LargeBinary(32), nullable=False),
+        sa.Column("fingerprint", sa.LargeBinary(32), nullable=False),
+        _text("record"),
+        _time("until"),
+        sa.PrimaryKeyConstraint("name"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_answers_until", "answers", ["until"])
+    op.create_table(
+        "api_keys",
+        _text("id"),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        _text("name", nullable=True),
+        sa.Column("groups", sa.JSON(), nullable=False),
+        _time("created_at"),
+        _time("last_used_at", nullable=True),
+        _time("revoked_at", nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
