@@ -49,6 +49,11 @@ class Account:
         """Return the rows that ended so."""
         return np.flatnonzero(np.isin(self._state, [_NUMBER[outcome] for outcome in outcomes])).astype(np.int64)
 
+    def outcome(self, row: int) -> Outcome | None:
+        """Return how a row ended; None when it has not, or is not there."""
+        number = int(self._state[row]) if row < len(self._state) else _PENDING
+        return _OUTCOMES[number - 1] if 0 < number <= len(_OUTCOMES) else None
+
     def sound(self) -> Rows:
         """Return the rows that the check let through."""
         return np.flatnonzero(self._state == _SOUND).astype(np.int64)

@@ -16,10 +16,10 @@ from batch import rowset
 from batch.errors import BatchError
 from batch.outcome import Finding, Outcome, Rows
 from config.group import Group
-from mappers import normalise, rules
 from mappers.attribute import Attribute
 from mappers.expression import ROW
 from mappers.mapping import CLEARED
+from mappers.steps import Recipe, steps
 
 _HASHES = ("hash 1", "hash 2")  # two, since 64 bits alone would call two of 100 million values equal now and then
 
@@ -43,10 +43,10 @@ class Checker:
         """Check by `group`'s attributes; `mapped` names further attributes that mappings look at."""
         self._attributes = group.attributes
         self._closed = group.closed
-        self._files = group.files
-        self._broken = rules.broken(group.attributes)
-        self._wanted = dict.fromkeys([*group.attributes, *sorted(mapped)])
-        self._unique = {name: _Seen() for name, one in group.attributes.items() if one.unique}
+        others = tuple(sorted(set(mapped).difference(group.attributes)))
+        declared, files = tuple(group.attributes.items()), group.files
+        self._recipe = Recipe(declared, others, files.clear, files.list_separator)
+        self._unique = {name: _Seen(name) for name, one in group.attributes.items() if one.unique}
 
     def check_header(self, header: Sequence[str]) -> None:
         """Check a CSV file's column names.
@@ -69,22 +69,20 @@ class Checker:
         Several threads may check blocks at once.
         """
         findings = list(self._unknown(frame))
-        frame, flags = self._without_cleared(self._wanted_of(frame))
-        findings += self._misplaced_lists(frame)
-        frame = frame.with_columns(self._shaped(name, frame.schema[name]).alias(name) for name in self._wanted)
-        tidy = frame.with_columns(
-            normalise.tidy(name, one).alias(name) for name, one in self._attributes.items() if one.type != "list"
-        )
-        tidy = tidy.with_columns(
-            *(normalise.value(name, one) for name, one in self._attributes.items() if one.type != "list"),
-            *(normalise.silence(name, one) for name, one in self._attributes.items() if rules.of(name, one)),
-        )
-        findings += self._broken_rules(tidy)
-        typed = tidy.select(ROW, *(self._value(name) for name in self._wanted), *flags)
+        frame = self._wanted_of(frame)
+        lists = frozenset(one.name for one in frame if isinstance(one.dtype, pl.List))
+        step = steps(self._recipe, lists)
+        asked = [name for name, is_asked in zip(frame.columns, frame.select(step.asks).row(0), strict=True) if is_asked]
+        if asked:
+            frame = frame.with_columns(one for name in asked for one in step.cleared[name])
+        findings += self._misplaced_lists(frame, lists)
+        tidy = frame.with_columns(step.tidy).with_columns(step.meant)
+        findings += self._broken_rules(tidy, tidy.select(step.keeps))
+        typed = tidy.select(ROW, *step.typed, *(CLEARED + name for name in asked))
         bad = _rows(findings)
         good = typed.filter(~typed[ROW].is_in(bad)) if len(bad) else typed
-        for name, seen in self._unique.items():
-            seen.add(good.select(ROW, name))
+        for seen in self._unique.values():
+            seen.add(good)
         return Checked(good, tuple(findings))
 
     def finish(self) -> tuple[Finding, ...]:
@@ -102,55 +100,27 @@ class Checker:
     def _wanted_of(self, frame: pl.DataFrame) -> pl.DataFrame:
         known = set(frame.columns)
         absent = pl.lit(None, pl.String)
-        return frame.select(ROW, *(pl.col(name) if name in known else absent.alias(name) for name in self._wanted))
+        return frame.select(ROW, *(name if name in known else absent.alias(name) for name in self._recipe.wanted))
 
-    def _without_cleared(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-        token = self._files.clear
-        flags = {}
-        for name in frame.columns[1:]:
-            column = frame[name]
-            is_list = isinstance(column.dtype, pl.List)
-            asked = (column.list.len() == 1) & (column.list.first() == token) if is_list else column == token
-            if asked.any():
-                flags[name] = asked.fill_null(value=False).alias(CLEARED + name)
-        cleared = [pl.when(~pl.lit(asked)).then(pl.col(name)).alias(name) for name, asked in flags.items()]
-        frame = frame.with_columns(cleared).with_columns(*flags.values())
-        return frame, [CLEARED + name for name in flags]
-
-    def _misplaced_lists(self, frame: pl.DataFrame) -> Iterator[Finding]:
+    def _misplaced_lists(self, frame: pl.DataFrame, lists: frozenset[str]) -> Iterator[Finding]:
         for name, one in self._attributes.items():
-            if one.type != "list" and isinstance(frame.schema[name], pl.List):
+            if one.type != "list" and name in lists:
                 several = frame.filter(frame[name].list.len() > 1)[ROW]
                 if len(several):
                     yield self._finding("string.list", name, several.to_numpy())
 
-    def _shaped(self, name: str, dtype: pl.DataType) -> pl.Expr:
-        """Make a column a list where one is declared, and one text everywhere else.
-
-        An attribute that is not declared is text, so a list in it becomes its items with the separator between.
-        """
-        one, separator, is_list = self._attributes.get(name), self._files.list_separator, isinstance(dtype, pl.List)
-        if one is not None and one.type == "list":
-            return normalise.tidy_items(pl.col(name)) if is_list else normalise.items(name, separator)
-        if not is_list:
-            return pl.col(name)
-        return pl.col(name).list.join(separator) if one is None else pl.col(name).list.first()
-
-    def _broken_rules(self, tidy: pl.DataFrame) -> list[Finding]:
-        suspects = tidy.filter(self._broken)
-        if suspects.is_empty():
+    def _broken_rules(self, tidy: pl.DataFrame, keeps: pl.DataFrame) -> list[Finding]:
+        broken = [one for one in keeps if not one.all()]
+        if not broken:
             return []
         # pandera takes a sixth of a second to import, which a block without mistakes need not wait for
         from mappers import schema  # noqa: PLC0415
 
-        cases = schema.failures(schema.of(self._attributes), suspects)
+        suspects = tidy.filter(~pl.all_horizontal(broken))
+        cases = schema.failures(schema.of({one.name: self._attributes[one.name] for one in broken}), suspects)
         cases = cases.with_columns(suspects[ROW].gather(cases["index"]).alias(ROW))
         groups = cases.group_by("column", "check", maintain_order=True).agg(pl.col(ROW).unique().sort())
         return [self._finding(code, column, rows.to_numpy()) for column, code, rows in zip(*groups, strict=True)]
-
-    def _value(self, name: str) -> pl.Expr:
-        one = self._attributes.get(name)
-        return pl.col(name) if one is None or one.type == "list" else normalise.meant(name).alias(name)
 
     def _finding(self, code: str, column: str, rows: Rows) -> Finding:
         message = _message(code, column, self._attributes.get(column, Attribute()))
@@ -160,14 +130,14 @@ class Checker:
 class _Seen:
     """The values of one attribute so far, as hashes, with their rows."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        value = pl.col(name)
+        self._present = value.cast(pl.String).str.strip_chars().str.len_bytes() > 0
+        self._hashes = [value.hash(seed=number).alias(text) for number, text in enumerate(_HASHES)]
         self._blocks: list[pl.DataFrame] = []
 
     def add(self, frame: pl.DataFrame) -> None:
-        row, name = frame.columns
-        present = frame.filter(frame[name].cast(pl.String).str.strip_chars().str.len_bytes().fill_null(0) > 0)
-        hashes = [present[name].hash(seed=number).alias(text) for number, text in enumerate(_HASHES)]
-        self._blocks.append(present.select(row).with_columns(hashes))
+        self._blocks.append(frame.filter(self._present).select(ROW, *self._hashes))
 
     def again(self) -> Rows:
         self._blocks.sort(key=lambda block: block[ROW].first() or 0)  # threads may have brought them in any order

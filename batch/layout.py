@@ -13,6 +13,7 @@ from datetime import datetime
 from batch.batch import Drop
 
 _ENDING = re.compile(r"[^/]\.(csv|tsv|jsonl|ndjson)(\.(gz|zst|bz2))?\Z", re.IGNORECASE)
+_RECORDS = "_records/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +58,9 @@ def sort_out(found: Iterable[Drop], odd: Iterable[str] = ()) -> Listing:
 
 def records_key(group_key: str, packet_id: str, taken_at: datetime) -> str:
     """Return the key of a small drop of records that the API took; no listing takes it for a customer's drop."""
-    return f"{group_key}/_records/{taken_at:%Y-%m-%d}/{packet_id}.jsonl"
+    return f"{group_key}/{_RECORDS}{taken_at:%Y-%m-%d}/{packet_id}.jsonl"
+
+
+def is_records(key: str) -> bool:
+    """Tell whether the key is that of records that the API took."""
+    return key.partition("/")[2].startswith(_RECORDS)

@@ -9,12 +9,12 @@ database cannot be used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, Self, TypedDict, Unpack
 
-from sqlalchemy import Connection, Engine, Row, Select, case, delete, exists, func, literal, select, update
+from sqlalchemy import Connection, Engine, Row, Select, case, delete, exists, func, literal, select, tuple_, update
 
 from batch import database, packing
 from batch import statements as sql
@@ -128,12 +128,19 @@ class Ledger:
             return next(_found(connection, _BATCH.where(batches.c.id == batch_id)), None)
 
     def batches(
-        self, group_key: str | None = None, state: State | None = None, limit: int | None = None
+        self,
+        groups: str | Collection[str] | None = None,
+        state: State | None = None,
+        limit: int | None = None,
+        before: Batch | None = None,
     ) -> list[Batch]:
-        """Return batches, newest first."""
-        query = _BATCH.order_by(batches.c.received_at.desc(), batches.c.id.desc()).limit(limit)
-        if group_key is not None:
-            query = query.where(batches.c.group_key == group_key)
+        """Return batches, newest first; of one group, of several or of all, and older than a certain one."""
+        order = (batches.c.received_at, batches.c.id)
+        query = _BATCH.order_by(*(column.desc() for column in order)).limit(limit)
+        if groups is not None:
+            query = query.where(batches.c.group_key.in_([groups] if isinstance(groups, str) else groups))
+        if before is not None:
+            query = query.where(tuple_(*order) < tuple_(literal(before.received_at, Utc), before.id))
         if state is not None:
             query = query.where(batches.c.state == state)
         with database.read(self._engine) as connection:

@@ -19,8 +19,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from batch import database
 from batch import statements as sql
-from batch.batch import Batch
-from batch.tables import Utc, answers, packets
+from batch.batch import CLOSED, Batch
+from batch.tables import Utc, answers, batches, packets
 
 _MOST_PACKETS = 1000
 _MOST_ROWS = 50_000
@@ -42,6 +42,10 @@ class Packet:
     taken_at: datetime
     batch: str | None = None
     first_row: int | None = None
+
+    def record_id(self, number: int) -> str:
+        """Return the id of the packet's record of this number, counted from 1."""
+        return f"{self.id}-{number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +119,22 @@ class Packets:
             mine = _PACKET.where(packets.c.batch == batch_id).order_by(packets.c.first_row)
             return [Packet(*row) for row in connection.execute(mine)]
 
-    def find(self, packet_id: str, group_keys: Collection[str]) -> Packet | None:
-        """Return the packet if it is of one of the groups."""
+    def find(self, record_id: str, group_keys: Collection[str]) -> tuple[Packet, int] | None:
+        """Return the packet of a record with the record's number in it, if it is of one of the groups."""
+        packet_id, _, number = record_id.rpartition("-")
         with database.read(self._engine) as connection:
             query = _PACKET.where(packets.c.id == packet_id, packets.c.group_key.in_(group_keys))
             row = connection.execute(query).one_or_none()
-            return None if row is None else Packet(*row)
+        packet = None if row is None else Packet(*row)
+        found = packet and next((place for place in range(1, packet.rows + 1) if str(place) == number), None)
+        return (packet, found) if packet and found else None
+
+    def closed(self, ids: Collection[str]) -> set[str]:
+        """Return those of the packets whose batch is closed."""
+        done = packets.join(batches, packets.c.batch == batches.c.id)
+        query = select(packets.c.id).select_from(done).where(packets.c.id.in_(ids), batches.c.state.in_(CLOSED))
+        with database.read(self._engine) as connection:
+            return set(connection.scalars(query))
 
     def forget_answers(self) -> int:
         """Delete the answers whose time is over, and return how many they were."""

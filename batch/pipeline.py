@@ -28,9 +28,11 @@ from batch.commits import Commits
 from batch.dispatch import Errand, Manner, dispatch, enrolled
 from batch.errors import BatchError, DropChanged, LeaseLost, Stopped
 from batch.examination import Examined, among, examine
+from batch.layout import is_records
 from batch.lease import holding
 from batch.outcome import Finding, Outcome, Rows
 from batch.planning import planner
+from batch.pouring import pour
 from batch.receipt import Books
 from batch.retry import Policy
 from batch.runtime import Progress, Runtime, silent
@@ -117,11 +119,12 @@ def process(runtime: Runtime, claim: Claim, progress: Progress = silent) -> dict
 def _pinned_group(runtime: Runtime, claim: Claim) -> Group:
     """Return the group as it was when the batch was first taken up, or as the operator of a rerun wished."""
     if claim.batch.config is not None and (document := runtime.ledger.config(claim.batch.config)):
-        return Group.from_document(document)
-    group = runtime.groups[claim.batch.group_key]
-    runtime.ledger.save_config(group.fingerprint, group.document)
-    runtime.ledger.describe(claim, config=group.fingerprint)
-    return group
+        group = Group.from_document(document)
+    else:
+        group = runtime.groups[claim.batch.group_key]
+        runtime.ledger.save_config(group.fingerprint, group.document)
+        runtime.ledger.describe(claim, config=group.fingerprint)
+    return group.of_records() if is_records(claim.batch.file) else group
 
 
 def _expect_no_crash_loop(claim: Claim) -> None:
@@ -132,8 +135,7 @@ def _expect_no_crash_loop(claim: Claim) -> None:
 def _fetched(work: _Work) -> bool:
     """Copy the drop's bytes here; false when a batch before this one had the very same."""
     batch, ledger = work.claim.batch, work.runtime.ledger
-    drop = Drop(batch.group_key, batch.file, batch.version, batch.bytes, batch.received_at)
-    sha256 = work.runtime.zone.fetch(drop, work.spool.drop)
+    sha256 = _poured(work) if is_records(batch.file) else _copied(work)
     if batch.sha256 not in (None, sha256):
         raise DropChanged("its bytes are not those that were read before")
     ledger.describe(work.claim, sha256=sha256)
@@ -142,6 +144,16 @@ def _fetched(work: _Work) -> bool:
         return True
     log.info("same bytes as a batch before: not processed again", original=original)
     return False
+
+
+def _copied(work: _Work) -> str:
+    batch = work.claim.batch
+    drop = Drop(batch.group_key, batch.file, batch.version, batch.bytes, batch.received_at)
+    return work.runtime.zone.fetch(drop, work.spool.drop)
+
+
+def _poured(work: _Work) -> str:
+    return pour(work.runtime.zone, work.runtime.ledger.packets.of(work.claim.batch.id), work.spool.drop)
 
 
 def _deliver(work: _Work) -> None:

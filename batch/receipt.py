@@ -94,12 +94,27 @@ def compose(books: Books) -> dict[str, Any]:
         "state": batch.state.value,
         "reason": batch.reason,
         "config": batch.config,
-        "received_at": _iso(batch.received_at),
-        "started_at": _iso(batch.started_at),
-        "finished_at": _iso(batch.finished_at),
+        "received_at": iso(batch.received_at),
+        "started_at": iso(batch.started_at),
+        "finished_at": iso(batch.finished_at),
         "rows": {"read": batch.rows_read or 0, "valid": len(valid), "invalid": len(books.check.rows(Outcome.INVALID))},
         "integrations": {name: _integration(account, valid) for name, account in books.accounts.items()},
         "codes": codes(books.findings()),
+    }
+
+
+def summary(batch: Batch) -> dict[str, Any]:
+    """Return a line of a list of batches."""
+    return {
+        "batch": batch.id,
+        "group_key": batch.group_key,
+        "file": batch.file,
+        "state": batch.state.value,
+        "rows": batch.rows_read,
+        "invalid": batch.rows_invalid,
+        "reason": batch.reason,
+        "received_at": iso(batch.received_at),
+        "finished_at": iso(batch.finished_at),
     }
 
 
@@ -130,5 +145,6 @@ def codes(findings: Iterable[tuple[str | None, Finding]]) -> list[dict[str, Any]
     return list(lines.values())
 
 
-def _iso(moment: datetime | None) -> str | None:
+def iso(moment: datetime | None) -> str | None:
+    """Return a moment as receipts tell it, in UTC with milliseconds."""
     return None if moment is None else moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 from batch.batch import State
@@ -146,6 +147,8 @@ fires = Table(  # nominal times at which a group's schedule ran
     Column("at", Utc, primary_key=True),
 )
 
+_WAITS = text("batch IS NULL")  # an index of these stays small, however many there were
+
 packets = Table(  # records that the API took together: one small drop, and a part of one batch
     "packets",
     metadata,
@@ -159,7 +162,7 @@ packets = Table(  # records that the API took together: one small drop, and a pa
     Column("taken_at", Utc, nullable=False),
     Column("batch", ForeignKey("batches.id"), index=True),  # null while it waits
     Column("first_row", BigInteger),  # the row of the batch that its first record is
-    Index("packets_waiting", "group_key", "batch", "seq"),
+    Index("packets_waiting", "group_key", "seq", sqlite_where=_WAITS, postgresql_where=_WAITS),
     sqlite_autoincrement=True,
 )
 

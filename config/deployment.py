@@ -45,6 +45,14 @@ class Api(Section):
         1000, gt=0, description="How many requests one key may make a second; more are answered 429."
     )
     max_body: int = Field(1 << 20, ge=1024, le=16 << 20, description="Bytes that the body of a request may have.")
+    max_upload: int = Field(
+        5 << 30, ge=1024, description="Bytes that a file may have that is uploaded to a drop zone in a folder."
+    )
+    url: str | None = Field(
+        None,
+        pattern="^https?://[^/?#]+$",
+        description="The address that callers know, like `https://in.example.com`; else `http://` and their Host header.",
+    )
     window: float = Field(
         0.02, gt=0, le=1, description="Seconds for which records are gathered, to be written to the drop zone together."
     )

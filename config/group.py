@@ -96,6 +96,15 @@ class Group(Section):
         """Whether records may have no other attributes than those listed."""
         return self.unknown_attributes == "reject"
 
+    def of_records(self) -> Group:
+        """Return the group as it counts for records that come one by one, as JSON in UTF-8.
+
+        Each of them is a drop of its own, so that no value of one can stand in an earlier row.
+        """
+        attributes = {name: one.model_copy(update={"unique": False}) for name, one in self.attributes.items()}
+        files = self.files.model_copy(update={"encoding": "utf-8"})
+        return self.model_copy(update={"attributes": attributes, "files": files})
+
     @property
     def document(self) -> str:
         """The group as JSON text, always the same for the same meaning, with references instead of secrets.

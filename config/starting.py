@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import secrets
 from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -14,6 +16,8 @@ from integrations.catalog import CATALOG
 SANDBOX = "http://127.0.0.1:8099"
 """Where the starting configuration expects the sandbox, and where `flatdrop sandbox` listens."""
 
+_KEY_FILE = "secrets/flatdrop.key"  # as config/starter/flatdrop.yaml refers to it
+
 
 def write(to: Path, sandbox: str = SANDBOX) -> list[Path]:
     """Write the starting configuration into a folder and return its files; `sandbox` is the sandbox's address.
@@ -22,12 +26,16 @@ def write(to: Path, sandbox: str = SANDBOX) -> list[Path]:
         ConfigError: when one of its files is there already; then nothing is written.
     """
     texts = {to / place: text.replace(SANDBOX, sandbox) for place, text in _texts(files("config") / "starter")}
-    taken = [file for file in texts if file.exists()]
+    key = to / _KEY_FILE
+    taken = [file for file in (*texts, key) if file.exists()]
     if taken:
         raise ConfigError([Problem("is there already and is not overwritten", file) for file in taken])
     for file, text in texts.items():
         _write(file, text)
-    return [*texts, *_write_secrets(to)]
+    private = {**dict(_credentials(to)), key: base64.b64encode(secrets.token_bytes(32)).decode()}
+    for file, secret in private.items():
+        _write_private(file, f"{secret}\n")
+    return [*texts, *private]
 
 
 def _texts(folder: Traversable, place: Path = Path()) -> Iterator[tuple[Path, str]]:
@@ -38,15 +46,19 @@ def _texts(folder: Traversable, place: Path = Path()) -> Iterator[tuple[Path, st
             yield place / entry.name, entry.read_text("utf-8")
 
 
-def _write_secrets(folder: Path) -> Iterator[Path]:
-    """Write the credentials that the sandbox takes, which are those of the catalog's examples."""
+def _credentials(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the credentials that the sandbox takes, which are those of the catalog's examples, and their files."""
     for group in (load_group(file) for file in sorted((folder / "groups").iterdir())):
         for enabled in group.integrations.values():
             for name, reference in enabled.credentials.items():
-                file = folder / reference.removeprefix("file:")
-                _write(file, CATALOG[enabled.type].sample.credentials[name] + "\n")
-                file.chmod(0o600)
-                yield file
+                yield folder / reference.removeprefix("file:"), CATALOG[enabled.type].sample.credentials[name]
+
+
+def _write_private(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch(0o600)
+    file.chmod(0o600)  # before there is a secret in it, also when the file was there
+    _write(file, text)
 
 
 def _write(file: Path, text: str) -> None:

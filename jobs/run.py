@@ -162,6 +162,8 @@ class _Round:
                 ledger.add(drop, self._key)
             elif self._file:
                 self._explain(drop.key)
+        if not self._file:
+            ledger.packets.gather(self._key)
 
     def _explain(self, file: str) -> None:
         former = next((b for b in self._runtime.ledger.batches(self._key) if b.file == file), None)

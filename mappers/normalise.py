@@ -7,7 +7,7 @@ Text is never guessed at: a type is what the group declares, and everything else
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 import phonenumbers
@@ -50,11 +50,12 @@ Problem = tuple[str, pl.Expr]  # a code, and where in the tidy text it does not 
 
 
 def silence(name: str, attribute: Attribute) -> pl.Expr:
-    """Return, as a column of its own, where a cell says nothing: absent, empty, or only white space."""
+    """Return, as a column of its own, where a tidy cell says nothing: absent, empty, or only white space."""
     cell = pl.col(name)
     says_nothing = cell.is_null()
     if attribute.type != "list":
-        says_nothing |= cell.str.strip_chars().str.len_bytes() == 0
+        text = cell.str.strip_chars() if attribute.type == "string" else cell  # the others are trimmed
+        says_nothing |= text.str.len_bytes() == 0
     return says_nothing.alias(_SILENT + name)
 
 
@@ -63,9 +64,8 @@ def silent(name: str) -> pl.Expr:
     return pl.col(_SILENT + name)
 
 
-def tidy(name: str, attribute: Attribute) -> pl.Expr:
+def tidy(text: pl.Expr, attribute: Attribute) -> pl.Expr:
     """Return the text of a cell in the form that its type is written in; text of no sense stays as it is."""
-    text = pl.col(name)
     if attribute.type == "string":
         return text
     if attribute.type == "email":
@@ -79,58 +79,58 @@ def problems(name: str, attribute: Attribute) -> list[Problem]:
     """Return what can be wrong with a tidy text of this type."""
     text, of = pl.col(name), attribute.type
     if of == "email":
-        return [("email.format", text.map_batches(_is_email, return_dtype=pl.Boolean))]
+        return [("email.format", _is_email(text))]
     if of == "phone":
         return [("phone.format", text.str.starts_with("+"))]
     if of == "integer":
         digits = text.str.contains(_INTEGER)
-        return [("integer.format", digits), ("integer.range", ~digits | meant(name).is_not_null())]
+        return [("integer.format", digits), ("integer.range", ~digits | meant(name, attribute).is_not_null())]
     if of == "number":
-        number = (text.str.contains(_NUMBER) & meant(name).is_finite()).fill_null(value=False)
-        exact = text.map_batches(_exact_as_double, return_dtype=pl.Boolean)
-        return [("number.format", number), ("number.precision", ~number | exact)]
+        number = (text.str.contains(_NUMBER) & meant(name, attribute).is_finite()).fill_null(value=False)
+        return [("number.format", number), ("number.precision", ~number | _is_exact_as_double(text))]
     if of in ("boolean", "date", "datetime"):
-        return [(f"{of}.format", meant(name).is_not_null())]
+        return [(f"{of}.format", meant(name, attribute).is_not_null())]
     return []
+
+
+def has_value(attribute: Attribute) -> bool:
+    """Say whether a tidy text of this type stands for a value of another kind."""
+    return attribute.type in _VALUES
 
 
 def value(name: str, attribute: Attribute) -> pl.Expr:
     """Return the value that a tidy text means, as a column of its own beside the text; null where it means none."""
-    return _VALUES.get(attribute.type, _as_text)(pl.col(name), attribute).alias(_MEANT + name)
+    return _VALUES[attribute.type](pl.col(name), attribute).alias(_MEANT + name)
 
 
-def meant(name: str) -> pl.Expr:
-    """Return the column of values that `value` made, so that rules need not convert again."""
-    return pl.col(_MEANT + name)
+def meant(name: str, attribute: Attribute) -> pl.Expr:
+    """Return the column of values that `value` made, so that rules need not convert again, or the text itself."""
+    return pl.col(_MEANT + name if has_value(attribute) else name)
 
 
 def items(name: str, separator: str) -> pl.Expr:
     """Return the trimmed, non-blank items of a list that is written as one text."""
-    return pl.col(name).map_batches(_split(separator), return_dtype=pl.List(pl.String))
+    text, mark = pl.col(name), pl.escape_regex(separator)
+    untidy = text.str.contains(rf"^$|^\s|\s$|\s{mark}|{mark}\s|{mark}{mark}|^{mark}|{mark}$")
+    return pl.map_batches([text.str.split(separator), untidy], _trimmed, return_dtype=pl.List(pl.String))
 
 
 def tidy_items(lists: pl.Expr) -> pl.Expr:
     """Return lists of text with every item trimmed and blank items left out; an empty list is null."""
-    item = pl.element().str.strip_chars()
-    kept = lists.list.eval(item.filter(item.is_not_null() & (item != "")))
-    return pl.when(kept.list.len() > 0).then(kept)
+    return lists.map_batches(_tidy_items, return_dtype=pl.List(pl.String))
 
 
-def _split(separator: str) -> Callable[[pl.Series], pl.Series]:
-    mark = pl.escape_regex(separator)
-    untidy = rf"^$|^\s|\s$|\s{mark}|{mark}\s|{mark}{mark}|^{mark}|{mark}$"
-
-    def split(texts: pl.Series) -> pl.Series:
-        lists = texts.str.split(separator)
-        if not texts.str.contains(untidy).any():
-            return lists  # most columns have nothing to trim, and looking is cheaper than trimming
-        return lists.to_frame("lists").select(tidy_items(pl.col("lists"))).to_series()
-
-    return split
+def _trimmed(both: Sequence[pl.Series]) -> pl.Series:
+    lists, untidy = both
+    if not untidy.any():
+        return lists  # most columns have nothing to trim, and looking is cheaper than trimming
+    return _tidy_items(lists)
 
 
-def _as_text(text: pl.Expr, _attribute: Attribute) -> pl.Expr:
-    return text
+def _tidy_items(lists: pl.Series) -> pl.Series:
+    item, trimmed = pl.element().str.strip_chars(), pl.col("lists")
+    frame = lists.to_frame("lists").select(trimmed.list.eval(item.filter(item != "")))
+    return frame.select(pl.when(trimmed.list.len() > 0).then(trimmed)).to_series()
 
 
 def _as_integer(text: pl.Expr, _attribute: Attribute) -> pl.Expr:
@@ -178,22 +178,29 @@ _VALUES: dict[str, Callable[[pl.Expr, Attribute], pl.Expr]] = {
 }
 
 
-def _is_email(texts: pl.Series) -> pl.Series:
+def _is_email(text: pl.Expr) -> pl.Expr:
     """Say which texts are e-mail addresses; letters beyond ASCII make a pattern forty times slower, and are rare."""
-    plain = texts.str.contains(_PLAIN_EMAIL)
-    return _where_not(plain, texts, lambda odd: odd.str.contains(_EMAIL)) & (texts.str.len_bytes() <= _EMAIL_BYTES)
+    address = _or(text.str.contains(_PLAIN_EMAIL), text, lambda odd: odd.str.contains(_EMAIL))
+    return address & (text.str.len_bytes() <= _EMAIL_BYTES)
 
 
-def _where_not(quick: pl.Series, texts: pl.Series, careful: Callable[[pl.Series], pl.Series]) -> pl.Series:
-    """Return a quick yes as it is, and ask the careful way only where it is no yes."""
-    doubtful = (~quick).fill_null(value=False).arg_true()
-    return quick.scatter(doubtful, careful(texts.gather(doubtful))) if len(doubtful) else quick
-
-
-def _exact_as_double(texts: pl.Series) -> pl.Series:
+def _is_exact_as_double(text: pl.Expr) -> pl.Expr:
     """Say which numbers a double carries digit for digit; only those with many digits cost time."""
-    short = (texts.str.len_bytes() <= _SAFE_DIGITS) & ~texts.str.contains("[eE]")  # an exponent may go too low
-    return _where_not(short, texts, lambda doubtful: doubtful.map_elements(_survives, pl.Boolean))
+    short = (text.str.len_bytes() <= _SAFE_DIGITS) & ~text.str.contains("[eE]")  # an exponent may go too low
+    return _or(short, text, lambda doubtful: doubtful.map_elements(_survives, pl.Boolean))
+
+
+def _or(quick: pl.Expr, text: pl.Expr, careful: Callable[[pl.Series], pl.Series]) -> pl.Expr:
+    """Return a quick yes as it is, and ask the careful way only where it is no yes."""
+
+    def look(both: Sequence[pl.Series]) -> pl.Series:
+        said, texts = both
+        if said.all():
+            return said  # most columns are in order, and each step over a column costs a little for any length
+        doubtful = (~said).fill_null(value=False).arg_true()
+        return said.scatter(doubtful, careful(texts.gather(doubtful)))
+
+    return pl.map_batches([quick, text], look, return_dtype=pl.Boolean)
 
 
 def _survives(text: str) -> bool:
@@ -205,9 +212,9 @@ def _survives(text: str) -> bool:
 
 def _in_e164(region: str | None) -> Callable[[pl.Series], pl.Series]:
     def convert(texts: pl.Series) -> pl.Series:
-        distinct = texts.drop_nulls().unique()
-        numbers = {text: _e164(text, region) for text in distinct}
-        return texts.replace_strict(numbers, default=None, return_dtype=pl.String) if numbers else texts
+        cells = texts.to_list()
+        numbers = {text: _e164(text, region) for text in set(cells) if text is not None}
+        return pl.Series(texts.name, list(map(numbers.get, cells)), pl.String)
 
     return convert
 

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import polars as pl
 
 from mappers import normalise
 from mappers.attribute import Attribute
 
 
-def broken(attributes: Mapping[str, Attribute]) -> pl.Expr:
-    """Return where a row breaks any rule: only those rows need be looked at again, to say which."""
-    holds = [holds for name, attribute in attributes.items() for _, holds in of(name, attribute)]
-    return ~pl.all_horizontal(*holds) if holds else pl.lit(False)
+def kept(name: str, attribute: Attribute) -> pl.Expr:
+    """Return where all rules of an attribute hold: only where they do not need it be asked which."""
+    silent, rules = normalise.silent(name), [holds for _, holds in _rules(name, attribute)]
+    held = (pl.all_horizontal(rules) | silent).fill_null(value=False) if rules else pl.lit(value=True)
+    return held & ~silent if attribute.required else held
 
 
 def of(name: str, attribute: Attribute) -> list[normalise.Problem]:
     """Return the codes of an attribute's rules, each with where it holds; never null."""
-    is_list = attribute.type == "list"
     silent = normalise.silent(name)
-    rules = _list_rules(name, attribute) if is_list else _text_rules(name, attribute)
-    told = [(code, (holds | silent).fill_null(value=False)) for code, holds in rules]
+    told = [(code, (holds | silent).fill_null(value=False)) for code, holds in _rules(name, attribute)]
     return [*told, ("required", ~silent)] if attribute.required else told
 
 
+def _rules(name: str, attribute: Attribute) -> list[normalise.Problem]:
+    return _list_rules(name, attribute) if attribute.type == "list" else _text_rules(name, attribute)
+
+
 def _text_rules(name: str, attribute: Attribute) -> list[normalise.Problem]:
-    text, value = pl.col(name), normalise.meant(name)
+    text, value = pl.col(name), normalise.meant(name, attribute)
     meaningless = value.is_null()  # said by the type's own code already
     rules = normalise.problems(name, attribute)
     if (low := attribute.bound("min")) is not None:

@@ -29,26 +29,14 @@ def batches(
 ) -> None:
     """List batches, newest first."""
     from batch.batch import State
+    from batch.receipt import summary
     from jobs.opening import opened
 
     if state is not None and state not in set(State):
         raise typer.BadParameter(f"{state} is not a state; there are {', '.join(State)}")
     with opened(chosen(ctx, config)) as runtime:
         found = runtime.ledger.batches(group, State(state) if state else None)
-    lines = [
-        {
-            "batch": batch.id,
-            "group_key": batch.group_key,
-            "file": batch.file,
-            "state": batch.state.value,
-            "rows": batch.rows_read,
-            "invalid": batch.rows_invalid,
-            "reason": batch.reason,
-            "received_at": batch.received_at.isoformat(),
-            "finished_at": batch.finished_at and batch.finished_at.isoformat(),
-        }
-        for batch in found
-    ]
+    lines = [summary(batch) for batch in found]
     if json:
         screen.as_json(lines)
     elif not lines:

@@ -48,10 +48,11 @@ def run(
 
 
 def serve(ctx: typer.Context, config: ConfigPath = None) -> None:
-    """Run each group by its schedule until told to stop; a file that is being processed is seen to a safe point."""
-    from jobs import serving
+    """Serve the API and run each group by its schedule until told to stop; what is in flight is seen through."""
+    from jobs import logs, serving
     from jobs.opening import opened
 
+    logs.configure(verbose=True)  # a server's log is all that its operator sees of it
     with opened(chosen(ctx, config)) as runtime, stopping_on_signals(runtime.stopping):
         serving.serve(runtime)
 

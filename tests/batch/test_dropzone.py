@@ -42,7 +42,7 @@ def test_an_empty_drop_zone_has_nothing(zone: Zone) -> None:
 
 def test_drops_and_strays_of_a_group(zone: Zone) -> None:
     for name in ["a.csv", "deep/er/b.jsonl.gz", "notes.txt", "_results/x/receipt.json", "_a.csv", ".b.csv", "C.CSV"]:
-        zone.put(f"abc/{name}", b"x")
+        zone.lay(f"abc/{name}", b"x")
     listing = zone.listing("abc")
     assert sorted(drop.key for drop in listing.drops) == ["abc/C.CSV", "abc/a.csv", "abc/deep/er/b.jsonl.gz"]
     assert listing.strays == ("abc/notes.txt",)
@@ -50,8 +50,8 @@ def test_drops_and_strays_of_a_group(zone: Zone) -> None:
 
 def test_a_group_is_the_exact_first_segment(zone: Zone) -> None:
     for key in ["abc/a.csv", "abc2/b.csv", "ab/c.csv", "ABC/d.csv", "x/abc/e.csv", "_abc/f.csv", ".abc/g.csv"]:
-        zone.put(key, b"x")
-    zone.put("top.csv", b"x")
+        zone.lay(key, b"x")
+    zone.lay("top.csv", b"x")
     assert zone.groups() == ["ABC", "ab", "abc", "abc2", "x"]
     assert keys(zone) == ["abc/a.csv"]
     assert keys(zone, "ab") == ["ab/c.csv"]
@@ -61,7 +61,7 @@ def test_a_group_is_the_exact_first_segment(zone: Zone) -> None:
 
 
 def test_a_drop_tells_what_it_is(zone: Zone) -> None:
-    zone.put("abc/x/a.csv", b"12345")
+    zone.lay("abc/x/a.csv", b"12345")
     (drop,) = zone.listing("abc").drops
     assert (drop.group_key, drop.key, drop.size) == ("abc", "abc/x/a.csv", 5)
     assert drop.modified.utcoffset() is not None
@@ -70,7 +70,7 @@ def test_a_drop_tells_what_it_is(zone: Zone) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", BIG], ids=["empty", "small", "big"])
 def test_fetch_copies_a_drop_for_this_user_alone(zone: Zone, tmp_path: Path, content: bytes) -> None:
-    zone.put("abc/a.csv", content)
+    zone.lay("abc/a.csv", content)
     (drop,) = zone.listing("abc").drops
     to = tmp_path / "spool"
     assert zone.fetch(drop, to) == hashlib.sha256(content).hexdigest()
@@ -79,11 +79,11 @@ def test_fetch_copies_a_drop_for_this_user_alone(zone: Zone, tmp_path: Path, con
 
 
 def overwrite(zone: Zone) -> None:
-    zone.put("abc/a.csv", b"other")
+    zone.lay("abc/a.csv", b"other")
 
 
 def lengthen(zone: Zone) -> None:
-    zone.put("abc/a.csv", b"first and more")
+    zone.lay("abc/a.csv", b"first and more")
 
 
 def delete(zone: Zone) -> None:
@@ -94,7 +94,7 @@ def delete(zone: Zone) -> None:
 def test_fetch_of_a_drop_that_changed_since_it_was_listed(
     zone: Zone, tmp_path: Path, change: Callable[[Zone], None]
 ) -> None:
-    zone.put("abc/a.csv", b"first")
+    zone.lay("abc/a.csv", b"first")
     (drop,) = zone.listing("abc").drops
     change(zone)
     with pytest.raises(DropChanged):
@@ -105,7 +105,7 @@ def test_fetch_of_a_drop_that_changed_since_it_was_listed(
 
 @pytest.mark.parametrize("listed", [4, 6])
 def test_fetch_refuses_a_length_that_was_not_listed(zone: Zone, tmp_path: Path, listed: int) -> None:
-    zone.put("abc/a.csv", b"first")
+    zone.lay("abc/a.csv", b"first")
     (drop,) = zone.listing("abc").drops
     with pytest.raises(DropChanged, match=f"not the {listed} bytes"):
         zone.fetch(replace(drop, size=listed), tmp_path / "spool")
@@ -115,7 +115,7 @@ def test_fetch_refuses_a_length_that_was_not_listed(zone: Zone, tmp_path: Path, 
 def test_other_bytes_under_the_same_key_are_another_version(zone: Zone) -> None:
     versions = set()
     for content in [b"one", b"two", b"three"]:
-        zone.put("abc/a.csv", content)
+        zone.lay("abc/a.csv", content)
         (drop,) = zone.listing("abc").drops
         versions.add(drop.version)
     assert len(versions) == 3
@@ -150,7 +150,7 @@ ODD = [
 def test_any_legal_key(zone: Zone, tmp_path: Path) -> None:
     odd = [f"abc/folder/{name}" for name in ODD]
     for key in odd:
-        zone.put(key, key.encode())
+        zone.lay(key, key.encode())
     listing = zone.listing("abc")
     assert sorted(drop.key for drop in listing.drops) == sorted(odd)
     for drop in listing.drops:
@@ -167,7 +167,7 @@ NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"
 def test_any_text_is_a_name(zone: Zone, name: str) -> None:
     assume(name not in {".", ".."})
     key = f"hyp/folder/{name}.csv"
-    zone.put(key, b"x")
+    zone.lay(key, b"x")
     try:
         assert keys(zone, "hyp") == [key]
     finally:
@@ -209,7 +209,7 @@ def test_what_is_written_may_be_a_drop_and_leaves_nothing_beside_it(zone: Zone, 
 
 
 def test_reading_what_is_not_there_is_a_sentence(zone: Zone) -> None:
-    zone.put("abc/a.csv", b"x")
+    zone.lay("abc/a.csv", b"x")
     with pytest.raises(DropZoneError, match=r"[.]$"):
         zone.read("abc/b.csv")
 

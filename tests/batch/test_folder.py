@@ -34,8 +34,8 @@ def test_a_file_that_is_being_written_is_waited_for(
     zone: Folder, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(folder, "STILL", 0.4)
-    zone.put("abc/a.csv", b"")
-    zone.put("abc/b.csv", b"x")
+    zone.lay("abc/a.csv", b"")
+    zone.lay("abc/b.csv", b"x")
 
     def write() -> None:
         with (root / "abc/a.csv").open("ab", buffering=0) as file:
@@ -57,8 +57,8 @@ def test_a_file_that_is_never_still_is_left_for_the_next_run(
 ) -> None:
     monkeypatch.setattr(folder, "STILL", 0.4)
     monkeypatch.setattr(folder, "PATIENCE", 0.7)
-    zone.put("abc/a.csv", b"x")
-    zone.put("abc/still.csv", b"x")
+    zone.lay("abc/a.csv", b"x")
+    zone.lay("abc/still.csv", b"x")
     stop = threading.Event()
 
     def write() -> None:
@@ -78,7 +78,7 @@ def test_a_file_that_is_never_still_is_left_for_the_next_run(
 
 def test_old_files_are_not_waited_for(zone: Folder, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder, "STILL", 30.0)
-    zone.put("abc/a.csv", b"x")
+    zone.lay("abc/a.csv", b"x")
     os.utime(root / "abc/a.csv", (1e9, 1e9))
     begun = time.monotonic()
     assert keys(zone) == ["abc/a.csv"]
@@ -87,13 +87,13 @@ def test_old_files_are_not_waited_for(zone: Folder, root: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize("at", [0, -1e9, 4e9, 15e9])
 def test_a_file_s_time_may_be_anything(zone: Folder, root: Path, at: float) -> None:
-    zone.put("abc/a.csv", b"x")
+    zone.lay("abc/a.csv", b"x")
     os.utime(root / "abc/a.csv", (at, at))
     assert keys(zone) == ["abc/a.csv"]
 
 
 def test_a_file_that_vanishes_while_it_is_waited_for(zone: Folder, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    zone.put("abc/a.csv", b"x")
+    zone.lay("abc/a.csv", b"x")
     monkeypatch.setattr("batch.folder.time.sleep", lambda _: (root / "abc/a.csv").unlink())
     assert keys(zone) == []
 
@@ -121,7 +121,7 @@ def test_only_regular_files_are_drops(
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "secret.csv").write_bytes(b"x")
-    zone.put("abc/a.csv", b"x")
+    zone.lay("abc/a.csv", b"x")
     make(outside, root / "abc/odd.csv")
     listing = zone.listing("abc")
     assert [drop.key for drop in listing.drops] == ["abc/a.csv"]
@@ -136,7 +136,7 @@ def test_only_regular_files_are_drops(
 
 def test_a_drop_that_turns_into_a_link_or_a_pipe_has_changed(zone: Folder, root: Path, tmp_path: Path) -> None:
     for make in (to_a_file, pipe):
-        zone.put("abc/a.csv", b"x")
+        zone.lay("abc/a.csv", b"x")
         (drop,) = zone.listing("abc").drops
         (root / "abc/a.csv").unlink()
         (tmp_path / "secret.csv").write_bytes(b"x")
@@ -149,7 +149,7 @@ def test_a_drop_that_turns_into_a_link_or_a_pipe_has_changed(zone: Folder, root:
 def test_a_drop_that_grows_while_it_is_read_has_changed(
     zone: Folder, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    zone.put("abc/a.csv", b"x" * 100)
+    zone.lay("abc/a.csv", b"x" * 100)
     (drop,) = zone.listing("abc").drops
     read = os.read
 
@@ -168,7 +168,7 @@ def test_a_drop_that_grows_while_it_is_read_has_changed(
 def test_a_file_that_cannot_be_read_is_that_file_s_trouble(
     zone: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    zone.put("abc/a.csv", b"x")
+    zone.lay("abc/a.csv", b"x")
     (drop,) = zone.listing("abc").drops
     spool = os.open
 
@@ -185,7 +185,7 @@ def test_a_file_that_cannot_be_read_is_that_file_s_trouble(
 
 
 def test_the_same_length_again_is_another_version(zone: Folder, root: Path) -> None:
-    zone.put("abc/a.csv", b"one")
+    zone.lay("abc/a.csv", b"one")
     (first,) = zone.listing("abc").drops
     half = root / "half"
     half.write_bytes(b"two")
@@ -204,7 +204,7 @@ def test_no_key_leads_outside(zone: Folder, root: Path, tmp_path: Path, key: str
     (tmp_path / "x").mkdir()
     (tmp_path / "x/a.csv").write_bytes(b"x")
     (tmp_path / "a.csv").write_bytes(b"x")
-    zone.put("abc/a.csv", b"x")
+    zone.lay("abc/a.csv", b"x")
     assert zone.stat(key) is None
     with pytest.raises(DropZoneError):
         zone.read(key)
@@ -220,7 +220,7 @@ def test_no_group_leads_outside(zone: Folder, group_key: str) -> None:
 
 
 def test_a_group_that_is_a_link_is_refused_in_words(zone: Folder, root: Path) -> None:
-    zone.put("abc/a.csv", b"x")
+    zone.lay("abc/a.csv", b"x")
     (root / "abc2").symlink_to(root / "abc", target_is_directory=True)
     assert zone.groups() == ["abc"]
     with pytest.raises(DropZoneError, match="abc2/ in the drop zone is a symbolic link"):
@@ -230,8 +230,8 @@ def test_a_group_that_is_a_link_is_refused_in_words(zone: Folder, root: Path) ->
 def test_results_are_not_written_through_a_link(zone: Folder, root: Path, tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(b"x")
-    zone.put("abc2/a.csv", b"x")
-    zone.put("abc/a.csv", b"x")
+    zone.lay("abc2/a.csv", b"x")
+    zone.lay("abc/a.csv", b"x")
     (root / "abc/_results").symlink_to(root / "abc2", target_is_directory=True)
     with pytest.raises(DropZoneError, match="symbolic link"):
         zone.write("abc/_results/receipt.json", source)
@@ -260,13 +260,13 @@ def test_customers_may_read_what_is_written_as_any_file(zone: Folder, root: Path
     source = tmp_path / "source"
     source.write_bytes(b"x")
     source.chmod(0o600)
-    zone.put("abc/a.csv", b"x")
+    zone.lay("abc/a.csv", b"x")
     zone.write("abc/_results/receipt.json", source)
     assert (root / "abc/_results/receipt.json").stat().st_mode == (root / "abc/a.csv").stat().st_mode
 
 
 def test_names_that_are_not_text_are_strays(zone: Folder, root: Path) -> None:
-    zone.put("abc/a.csv", b"x")
+    zone.lay("abc/a.csv", b"x")
     try:
         (root / os.fsdecode(b"abc/caf\xe9.csv")).write_bytes(b"x")
         (root / os.fsdecode(b"caf\xe9")).mkdir()
@@ -280,7 +280,7 @@ def test_names_that_are_not_text_are_strays(zone: Folder, root: Path) -> None:
 
 def test_folders_may_be_nested_deeply(zone: Folder) -> None:
     key = f"abc/{'d/' * 400}a.csv"
-    zone.put(key, b"x")
+    zone.lay(key, b"x")
     assert keys(zone) == [key]
 
 
@@ -301,6 +301,6 @@ def test_a_missing_folder_is_a_sentence(tmp_path: Path, use: Callable[[FolderZon
 
 
 def test_the_drop_zone_itself_may_be_behind_a_link(zone: Folder, root: Path, tmp_path: Path) -> None:
-    zone.put("abc/a.csv", b"x")
+    zone.lay("abc/a.csv", b"x")
     (tmp_path / "link").symlink_to(root, target_is_directory=True)
     assert keys(FolderZone(tmp_path / "link")) == ["abc/a.csv"]

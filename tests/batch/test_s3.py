@@ -29,7 +29,7 @@ def zone(monkeypatch: pytest.MonkeyPatch) -> Bucket:
     "key", ["abc//a.csv", "abc/x//y.csv", "abc/x/./y.csv", "abc/x/../y.csv", "abc/x/../../abc2/y.csv"]
 )
 def test_a_key_is_no_path(zone: Bucket, tmp_path: Path, key: str) -> None:
-    zone.put(key, b"x")
+    zone.lay(key, b"x")
     (drop,) = zone.listing("abc").drops
     assert drop.key == key
     assert drop.group_key == "abc"
@@ -39,8 +39,8 @@ def test_a_key_is_no_path(zone: Bucket, tmp_path: Path, key: str) -> None:
 
 
 def test_what_shows_a_folder_is_no_stray(zone: Bucket) -> None:
-    zone.put("abc/", b"")
-    zone.put("abc/folder/", b"")
+    zone.lay("abc/", b"")
+    zone.lay("abc/folder/", b"")
     assert zone.listing("abc") == Listing((), ())
     assert zone.groups() == ["abc"]
 
@@ -94,7 +94,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("hurried")
 def test_a_broken_connection_is_taken_up_where_it_broke(zone: Bucket, tmp_path: Path) -> None:
-    zone.put("abc/a.csv", BIG)
+    zone.lay("abc/a.csv", BIG)
     (drop,) = zone.listing("abc").drops
     broken = Broken(zone, 1_000_000, 1_500_000)
     zone.fetch(drop, tmp_path / "spool")
@@ -105,14 +105,14 @@ def test_a_broken_connection_is_taken_up_where_it_broke(zone: Bucket, tmp_path: 
 
 @pytest.mark.usefixtures("hurried")
 def test_halves_of_two_versions_are_never_joined(zone: Bucket, tmp_path: Path) -> None:
-    zone.put("abc/a.csv", BIG)
+    zone.lay("abc/a.csv", BIG)
     (drop,) = zone.listing("abc").drops
 
     class Overwriting(Broken):
         def note(self, params: dict[str, Any], **other: object) -> None:
             super().note(params, **other)
             if len(self.requests) == 2:
-                zone.put("abc/a.csv", BIG[::-1])
+                zone.lay("abc/a.csv", BIG[::-1])
 
     Overwriting(zone, 1_000_000)
     with pytest.raises(DropChanged):
@@ -122,7 +122,7 @@ def test_halves_of_two_versions_are_never_joined(zone: Bucket, tmp_path: Path) -
 
 @pytest.mark.usefixtures("hurried")
 def test_a_connection_that_always_breaks_is_a_sentence(zone: Bucket, tmp_path: Path) -> None:
-    zone.put("abc/a.csv", BIG)
+    zone.lay("abc/a.csv", BIG)
     (drop,) = zone.listing("abc").drops
     Broken(zone, *[0] * 50)
     with pytest.raises(DropZoneError, match="failed to read"):
@@ -224,7 +224,7 @@ def test_one_object_s_trouble_is_not_the_bucket_s(
     def refuse(**_: object) -> None:
         raise ClientError({"Error": {"Code": code, "Message": "a secret"}}, "Operation")
 
-    zone.put("abc/a.csv", b"x")
+    zone.lay("abc/a.csv", b"x")
     (drop,) = zone.listing("abc").drops
     zone._client.meta.events.register("before-call.s3", refuse)
     with pytest.raises(kind) as error:

@@ -27,6 +27,7 @@ from jobs import run as runs
 from jobs.opening import opened
 
 KEY = "abc"
+SECRET_KEY = "bWFkZS11cC1rZXktb2YtMzItYnl0ZXMtZm9yLXRlc3Q="
 _TIMES = itertools.count(1_700_000_000)  # long ago, so that a listing need not wait for the files to be still
 
 MAPPINGS: Mapping[str, Mapping[str, str]] = {
@@ -73,6 +74,7 @@ class Installation:
     delivery: dict[str, Any] = field(default_factory=lambda: {"tries": 2, "patience": 5, "timeout": 5})
     ledger: str = "sqlite:///ledger.db"
     schedule: dict[str, str] = field(default_factory=dict)
+    api: dict[str, Any] = field(default_factory=lambda: {"port": 0, "secret_key": "file:secrets/flatdrop.key"})
 
     def group(self, key: str = KEY, **of: Any) -> None:
         """Write a group's file: `integrations=...`, `attributes=...`."""
@@ -88,19 +90,20 @@ class Installation:
                 "drop_zone": f"s3://{self.zone._bucket}/{self.zone._prefix}",
                 "s3": {"endpoint_url": s3_server(), "region": "eu-north-1"},
             }
-        whole = {**zone, "ledger": self.ledger, "delivery": self.delivery, "schedule": self.schedule}
+        whole = {**zone, "ledger": self.ledger, "delivery": self.delivery, "schedule": self.schedule, "api": self.api}
         (self.home / "groups").mkdir(exist_ok=True)
         (self.home / "flatdrop.yaml").write_text(json.dumps(whole))
         for key, document in self.groups.items():
             (self.home / "groups" / f"{key}.yaml").write_text(json.dumps(document))
         (self.home / "secrets").mkdir(exist_ok=True)
+        (self.home / "secrets" / "flatdrop.key").write_text(SECRET_KEY)
         for kind, integration in CATALOG.items():
             for name, secret in integration.sample.credentials.items():
                 (self.home / "secrets" / f"{kind}.{name}").write_text(secret)
 
     def drop(self, key: str, content: bytes) -> None:
         """Put a file, as a customer does."""
-        self.zone.put(key, content)
+        self.zone.lay(key, content)
         self.touch(key)
 
     def touch(self, key: str) -> None:

@@ -76,7 +76,7 @@ class Bucket(S3Zone):
             zone._client.put_object(Bucket=bucket, Key="abc/not-ours.csv", Body=b"x")
         return zone
 
-    def put(self, key: str, content: bytes) -> None:
+    def lay(self, key: str, content: bytes) -> None:
         self._client.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=content)
 
     def delete(self, key: str) -> None:
@@ -96,7 +96,7 @@ class Folder(FolderZone):
         root.mkdir(exist_ok=True)
         super().__init__(root)
 
-    def put(self, key: str, content: bytes) -> None:
+    def lay(self, key: str, content: bytes) -> None:
         path = self._root / key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
@@ -106,7 +106,7 @@ class Folder(FolderZone):
 
     def fill(self, keys: Iterable[str]) -> None:
         for key in keys:
-            self.put(key, b"x")
+            self.lay(key, b"x")
 
 
 Zone = Bucket | Folder

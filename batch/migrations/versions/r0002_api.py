@@ -39,7 +39,10 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_packets_batch", "packets", ["batch"])
-    op.create_index("packets_waiting", "packets", ["group_key", "batch", "seq"])
+    waits = sa.text("batch IS NULL")
+    op.create_index(
+        "packets_waiting", "packets", ["group_key", "seq"], sqlite_where=waits, postgresql_where=waits
+    )
     op.create_table(
         "answers",
         sa.Column("name", sa.LargeBinary(32), nullable=False),

@@ -1,0 +1,70 @@
+"""The server: the application on a port, in a thread of its own, until it is told to stop."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from config.errors import ConfigError, Problem
+
+_DRAIN = 30  # seconds in which requests that came before the stop are answered
+_BACKLOG = 2048
+_GLANCE = 0.01
+
+
+@contextmanager
+def serving(app: ASGIApp, host: str, port: int) -> Iterator[str]:
+    """Serve an application while the block lasts; requests that were let in are answered before it is left.
+
+    Yields:
+        The server's address, like `http://127.0.0.1:8080`.
+
+    Raises:
+        ConfigError: when the port cannot be listened on.
+    """
+    listener = _listener(host, port)
+    config = uvicorn.Config(
+        app,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # who speaks for another's address is the proxy's business, and no signature's
+        timeout_graceful_shutdown=_DRAIN,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([listener],), name="api")
+    thread.start()
+    try:
+        while thread.is_alive() and not server.started:
+            time.sleep(_GLANCE)
+        yield _address(listener)
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        reason = f"cannot listen on {host}:{port}: {error.strerror}; set another `api.port` or `api.host`"
+        raise ConfigError([Problem(reason)]) from None
+    return listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

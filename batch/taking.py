@@ -1,0 +1,150 @@
+"""Taking: records that came one by one are checked, written together as a small drop, and entered in the ledger.
+
+The drop is written first. Entering it is what makes it count: until then nobody was told that a record was taken,
+and what was written is never delivered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from batch.dropzone import DropZone
+from batch.errors import LedgerError
+from batch.layout import records_key
+from batch.outcome import Finding
+from batch.packets import Answer, Packet, Packets
+from batch.statements import nonce
+from batch.vetting import Vetter
+from config.group import Group
+
+_ROUNDS = 5
+_AT_ONCE = 8  # groups, each with a file of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A record on its way in: one line of JSON for a group.
+
+    `names` are hashes of what makes the request the same one when it comes again, each with the time up to which it
+    is remembered; `fingerprint` is the hash of its body.
+    """
+
+    group_key: str
+    line: bytes
+    names: Mapping[bytes, datetime]
+    fingerprint: bytes
+
+
+class Invalid(Exception):
+    """The record breaks rules: `findings` says which."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__(", ".join(finding.code for finding in findings))
+        self.findings = findings
+
+
+class Reused(Exception):
+    """A request with the same idempotency key had another body."""
+
+
+Result = str | Invalid | Reused
+"""The id of the record that was taken, now or when the same request came first; or why it was not."""
+
+
+class Taker:
+    """Takes records for the groups of an installation."""
+
+    def __init__(self, packets: Packets, zone: DropZone, groups: Mapping[str, Group]) -> None:
+        self._packets = packets
+        self._zone = zone
+        self._vetters = {key: Vetter(group) for key, group in groups.items()}
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="take")
+
+    def take(self, offers: Sequence[Offer]) -> list[Result]:
+        """Take records; when this returns, those that were taken are durable and will be delivered.
+
+        Raises:
+            LedgerError, DropZoneError: when these cannot be used; then none was taken.
+        """
+        firsts = _firsts(offers)
+        for _ in range(_ROUNDS):
+            told = self._known(offers)
+            told |= self._refused(offers, [place for place in dict.fromkeys(firsts) if place not in told])
+            parcels = self._written(offers, [place for place in dict.fromkeys(firsts) if place not in told])
+            told |= {place: record for packet, places in parcels for place, record in _ids(packet, places)}
+            if self._entered(offers, parcels):
+                return [_as_first(offers, place, first, told) for place, first in enumerate(firsts)]
+        raise LedgerError("The ledger is asked for the same requests by other processes again and again.")
+
+    def _known(self, offers: Sequence[Offer]) -> dict[int, Result]:
+        """Return what was answered when a request came before."""
+        known = self._packets.answered([name for offer in offers for name in offer.names])
+        found = ((place, known[name]) for place, offer in enumerate(offers) for name in offer.names if name in known)
+        return {place: _again(offers[place], answer.fingerprint, answer.record) for place, answer in found}
+
+    def _refused(self, offers: Sequence[Offer], places: Iterable[int]) -> dict[int, Result]:
+        """Return what stands against records that break the rules of their groups."""
+        refused: dict[int, Result] = {}
+        for key, own in _by_group(offers, places).items():
+            found = self._vetters[key].vet([offers[place].line for place in own])
+            refused |= {own[number]: Invalid(findings) for number, findings in found.items()}
+        return refused
+
+    def _written(self, offers: Sequence[Offer], places: Iterable[int]) -> list[tuple[Packet, list[int]]]:
+        """Write the records of each group as a small drop."""
+        groups = _by_group(offers, places).items()
+        write = self._threads.map if len(groups) > 1 else map
+        return list(write(lambda group: (self._write(group[0], offers, group[1]), group[1]), groups))
+
+    def _write(self, key: str, offers: Sequence[Offer], places: Sequence[int]) -> Packet:
+        now, content = datetime.now(UTC), b"".join(offers[place].line + b"\n" for place in places)
+        packet_id = f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}Z-{nonce()}"
+        file = records_key(key, packet_id, now)
+        self._zone.put(file, content)
+        return Packet(packet_id, key, file, len(content), hashlib.sha256(content).hexdigest(), len(places), now)
+
+    def _entered(self, offers: Sequence[Offer], parcels: Sequence[tuple[Packet, list[int]]]) -> bool:
+        answers = [
+            Answer(name, offers[place].fingerprint, record, until)
+            for packet, places in parcels
+            for place, record in _ids(packet, places)
+            for name, until in offers[place].names.items()
+        ]
+        return not parcels or self._packets.take([packet for packet, _ in parcels], answers)
+
+
+def _firsts(offers: Sequence[Offer]) -> list[int]:
+    """Return for each offer the place of the first one here that is the same request."""
+    seen: dict[bytes, int] = {}
+    firsts = []
+    for place, offer in enumerate(offers):
+        first = min((seen[name] for name in offer.names if name in seen), default=place)
+        seen |= dict.fromkeys(offer.names, first)
+        firsts.append(first)
+    return firsts
+
+
+def _by_group(offers: Sequence[Offer], places: Iterable[int]) -> dict[str, list[int]]:
+    groups: dict[str, list[int]] = {}
+    for place in places:
+        groups.setdefault(offers[place].group_key, []).append(place)
+    return groups
+
+
+def _ids(packet: Packet, places: Sequence[int]) -> Iterable[tuple[int, str]]:
+    return ((place, packet.record_id(row)) for row, place in enumerate(places, start=1))
+
+
+def _as_first(offers: Sequence[Offer], place: int, first: int, told: Mapping[int, Result]) -> Result:
+    """Return what an offer is told: what the first of its kind is told, if it is the same in all."""
+    if place in told or first == place:
+        return told[place]
+    return _again(offers[place], offers[first].fingerprint, told[first])
+
+
+def _again(offer: Offer, fingerprint: bytes, result: Result) -> Result:
+    return result if offer.fingerprint == fingerprint else Reused()
