@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from threading import Event
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
+from starlette.types import Receive, Scope, Send
 
 from api import reply
 from api.accesslog import AccessLog
@@ -22,6 +20,7 @@ from api.gate import Gate
 from api.health import Health
 from api.intake import Intake
 from api.keyring import Keyring
+from api.openapi import document
 from api.records import Records
 from api.settling import Settling
 from api.signature import Verifier
@@ -35,7 +34,10 @@ from config.group import Group
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Installation:
-    """What the API works on, and whom it tells: `taken` after each commit of records, `write` with the access log."""
+    """What the API works on, and whom it tells: `taken` after each commit of records, `write` with the access log.
+
+    Once `stopping` is set nobody waits for outcomes any more: this process brings none about.
+    """
 
     settings: Api
     groups: Mapping[str, Group]
@@ -44,9 +46,10 @@ class Installation:
     keyring: Keyring
     taken: Callable[[], object]
     write: Callable[[str], object]
+    stopping: Event = field(default_factory=Event)
 
 
-def application(of: Installation) -> Starlette:
+def application(of: Installation) -> Router:
     """Return the API as an ASGI application; it takes records while its lifespan lasts."""
     settings = of.settings
     verifier = Verifier(settings.region, settings.service, of.keyring.find, settings.clock_skew)
@@ -54,7 +57,7 @@ def application(of: Installation) -> Starlette:
     access = AccessLog(of.write)
     intake = Intake(Taker(of.ledger.packets, of.zone, of.groups).take, settings.window, of.taken)
     window = timedelta(seconds=settings.clock_skew)
-    records = Records(of.groups, of.ledger, intake, Settling(of.ledger.packets), window)
+    records = Records(of.groups, of.ledger, intake, Settling(of.ledger.packets, of.stopping), window)
     batches, uploads = Batches(of.ledger), Uploads(of.zone, verifier, of.keyring, settings)
     health = Health(of.ledger, of.zone)
 
@@ -65,26 +68,35 @@ def application(of: Installation) -> Starlette:
         return {method: signed(gate, handle) for method, handle in handles.items()}
 
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_app: Router) -> AsyncIterator[None]:
         async with intake:
             yield
         access.flush()
 
-    return Starlette(
-        routes=[
+    return Router(
+        [
             route("/v1/records", by_signed(POST=records.post)),
             route("/v1/records/{record_id}", by_signed(GET=records.get)),
             route("/v1/batches", by_signed(GET=batches.list)),
             route("/v1/batches/{batch}", by_signed(GET=batches.get)),
             route("/v1/uploads", {**by_signed(POST=uploads.post), "PUT": uploads.put}),
+            route("/v1/openapi.json", {"GET": document.answer}),
             route("/healthz", {"GET": health.alive}),
             route("/readyz", {"GET": health.ready}),
         ],
-        exception_handlers={HTTPException: _no_such_path},
+        redirect_slashes=False,  # a signature is good for one path, and for no other
+        default=_Nowhere(access),
         lifespan=lifespan,
     )
 
 
-async def _no_such_path(_request: Request, _error: Exception) -> Response:
-    said = reply.refusal(ApiError(404, "request.path", "There is nothing at this path; see /v1/openapi.json."))
-    return Response(said.body, said.status, media_type="application/json")
+@dataclass(frozen=True, slots=True, eq=False)
+class _Nowhere:
+    """What answers at every other path."""
+
+    access: AccessLog
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        said = reply.refusal(ApiError(404, "path", "There is nothing at this path; see /v1/openapi.json."))
+        self.access.note(scope["method"], "*", said.status, 0.0, **said.noted)
+        await said.send(send)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from api.refused import Refused
 from api.signing import ALGORITHM
@@ -62,6 +63,7 @@ def claim(algorithm: bytes, credential: bytes, stamp: bytes, signed: bytes, sign
     return Claim(key.decode(), scope, stamp, _moment(stamp), _names(signed), bytes.fromhex(signature.decode()))
 
 
+@lru_cache(maxsize=64)  # many requests have the same second
 def _moment(stamp: bytes) -> datetime:
     if match := _STAMP.fullmatch(stamp):
         year, month, day, hour, minute, second = map(int, match.groups())

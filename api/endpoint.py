@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -37,11 +37,16 @@ class Endpoint:
         """Answer one request."""
         began, method = time.perf_counter(), scope["method"]
         try:
-            said = await _safely(self.answers.get(method, _not_allowed), scope, receive)
+            said = await _safely(self.answers.get(method, self._not_allowed), scope, receive)
         except Disconnected:
             return
         self.access.note(method, self.route, said.status, time.perf_counter() - began, **said.noted)
         await said.send(send)
+
+    async def _not_allowed(self, _scope: Scope, _receive: Receive) -> Reply:
+        """Answer a method that this route does not take, HEAD and OPTIONS too: there is nothing here to browse."""
+        refused = reply.refusal(ApiError(405, "request.method", "This path does not take this method."))
+        return replace(refused, headers=((b"allow", ", ".join(sorted(self.answers)).encode()),))
 
 
 def signed(gate: Gate, handle: Handle) -> Answer:
@@ -81,9 +86,5 @@ async def _explained(work: Awaitable[Reply]) -> Reply:
         raise ApiError(503, "unavailable", message, retry_after=_AGAIN) from None
     except Exception:
         log.exception("request.fault")
-        message = "A fault of the program, which its operator sees in the log; the record was not taken."
+        message = "A fault of the program, which its operator sees in the log."
         raise ApiError(500, "fault", message) from None
-
-
-async def _not_allowed(_scope: Scope, _receive: Receive) -> Reply:
-    raise ApiError(405, "request.method", "This path does not take this method.")

@@ -16,7 +16,7 @@ from api.keyring import Keyring
 from api.signature import Received, Refused, Signed, Verifier
 
 _PATIENCE = 30  # seconds in which the whole of a body must come
-_TWICE = "request.header.twice"
+_BARE = {b"content-encoding": b"identity", b"transfer-encoding": b"chunked"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Gate:
         path, query = scope["raw_path"], scope["query_string"]
         signed = await self.verified(Received(scope["method"], path, query, headers, body))
         await self._expect_pace(signed.credential)
-        return Call(signed, scope["method"], body, scope["path_params"], decoded(query), dict(headers))
+        return Call(signed, scope["method"], body, scope["path_params"], decoded(query), _joined(headers))
 
     async def verified(self, request: Received) -> Signed:
         """Return who signed the request.
@@ -118,7 +118,7 @@ def expect_bare(headers: list[tuple[bytes, bytes]], most: int) -> None:
     for name, value in headers:
         if name == b"content-length" and (len(value) > 18 or int(value) > most):
             raise too_large(most)
-        if name == b"content-encoding" and value.strip().lower() != b"identity":
+        if name in _BARE and value.strip().lower() != _BARE[name]:
             raise ApiError(400, "body.encoding", "Send the body as it is, without a content-encoding.")
 
 
@@ -146,6 +146,14 @@ def _expect_room(body: bytes | bytearray, most: int) -> None:
 def too_large(most: int) -> ApiError:
     """Return the refusal of a body that is larger than it may be."""
     return ApiError(413, "body.size", f"The body is larger than {most:,} bytes.")
+
+
+def _joined(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return headers by name; those that came several times as the list that they are (RFC 9110, 5.3)."""
+    found = dict(headers)
+    if len(found) < len(headers):
+        found = {name: b", ".join(value for given, value in headers if given == name) for name in found}
+    return found
 
 
 def decoded(query: bytes) -> dict[str, str]:

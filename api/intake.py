@@ -17,6 +17,7 @@ from batch.errors import LedgerError
 from batch.taking import Offer, Result
 
 _MOST = 10_000  # records that may wait; more come than can be written
+_MOST_BYTES = 256 << 20  # that they may have together
 
 log = structlog.get_logger()
 
@@ -36,7 +37,7 @@ class Intake:
         """Commit by `take`; `taken` is called after each commit."""
         self._take, self._window, self._taken = take, window, taken
         self._waiting: list[tuple[Offer, asyncio.Future[Result]]] = []
-        self._enough = 1
+        self._size, self._enough = 0, 1
         self._some = asyncio.Event()
         self._full = asyncio.Event()
         self._closing = False
@@ -49,10 +50,11 @@ class Intake:
             ApiError: 503, when more records wait than can be written.
             LedgerError, DropZoneError: when these cannot be used; the record was not taken.
         """
-        if len(self._waiting) >= _MOST:
+        if len(self._waiting) >= _MOST or self._size >= _MOST_BYTES:
             raise ApiError(503, "overloaded", "More records come than can be written; try again.", retry_after=1)
         decided: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((offer, decided))
+        self._size += len(offer.line)
         self._some.set()
         if len(self._waiting) >= self._enough:
             self._full.set()
@@ -64,7 +66,7 @@ class Intake:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._full.wait(), self._window)
             these, self._waiting = self._waiting, []
-            self._enough = len(these)
+            self._size, self._enough = 0, len(these)
             self._some.clear()
             self._full.clear()
             if these:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from api import reply
@@ -17,6 +19,7 @@ from api.gate import Call
 from api.intake import Intake
 from api.reply import Reply
 from api.settling import Settling
+from batch.errors import LedgerError
 from batch.ledger import Ledger
 from batch.outcome import Finding
 from batch.receipt import Books
@@ -82,8 +85,11 @@ class Records:
         return reply.of(200, told, noted={"record": record})
 
     async def _waited(self, call: Call, record: str, seconds: int) -> dict[str, Any] | None:
+        """Return what became of a record after a while; None when nobody can say just now: it is taken all the same."""
         await self.settling.wait(record, seconds)
-        return await asyncio.to_thread(self._told, record, call.groups)
+        with suppress(LedgerError):
+            return await asyncio.to_thread(self._told, record, call.groups)
+        return None
 
     def _told(self, record: str, groups: frozenset[str]) -> dict[str, Any] | None:
         found = self.ledger.packets.find(record, groups)
@@ -93,17 +99,16 @@ class Records:
         batch = self.ledger.batch(packet.batch) if packet.batch else None
         return trace(packet, number, Books.read(self.ledger, batch) if batch else None)
 
-    def _names(self, call: Call, group_key: str) -> dict[bytes, datetime]:
+    def _names(self, call: Call, group_key: str) -> dict[bytes, int]:
         """Return what makes this request the same one when it comes again: its signature, and its idempotency key."""
         signed = call.signed
-        names = {
-            _hash(b"signature", signed.credential.id.encode(), signed.signature): signed.at + self.window + _MARGIN
-        }
+        until = int((signed.at + self.window + _MARGIN).timestamp())
+        names = {_hash(b"signature", signed.credential.id.encode(), signed.signature): until}
         if (given := call.headers.get(b"idempotency-key")) is not None:
             key = _KEY.fullmatch(given.decode("latin-1").strip())
             if key is None:
                 raise ApiError(400, "idempotency.key", "An Idempotency-Key is 1 to 255 visible ASCII characters.")
-            names[_hash(b"key", group_key.encode(), key[1].encode())] = datetime.now(UTC) + REMEMBERED
+            names[_hash(b"key", group_key.encode(), key[1].encode())] = int(time.time() + REMEMBERED.total_seconds())
         return names
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import msgspec
@@ -27,7 +27,7 @@ class Reply:
 
     def noting(self, **more: str) -> Reply:
         """Return the same reply with more for the access log."""
-        return replace(self, noted={**self.noted, **more})
+        return Reply(self.status, self.body, self.headers, {**self.noted, **more})
 
     async def send(self, send: Send) -> None:
         """Send the whole reply."""
@@ -45,5 +45,7 @@ def of(status: int, document: Any, *headers: Header, noted: Mapping[str, str] | 
 def refusal(error: ApiError) -> Reply:
     """Return the reply that tells of an error."""
     said = {"code": error.code, "message": error.message, "details": [asdict(one) for one in error.details]}
-    wait = () if error.retry_after is None else ((b"retry-after", b"%d" % error.retry_after),)
-    return of(error.status, {"error": said}, *wait, noted={"code": error.code})
+    headers = [(b"retry-after", b"%d" % error.retry_after)] if error.retry_after is not None else []
+    if error.status == 408:
+        headers.append((b"connection", b"close"))  # what comes late is no new request
+    return of(error.status, {"error": said}, *headers, noted={"code": error.code})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import time
@@ -11,10 +12,12 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from api.protocol import Bounded
 from config.errors import ConfigError, Problem
 
 _DRAIN = 30  # seconds in which requests that came before the stop are answered
 _BACKLOG = 2048
+_IDLE = 75  # seconds; load balancers reuse a connection for 60, and lose a request when we close it first
 _GLANCE = 0.01
 
 
@@ -32,10 +35,14 @@ def serving(app: ASGIApp, host: str, port: int) -> Iterator[str]:
     config = uvicorn.Config(
         app,
         lifespan="on",
+        http=Bounded,
+        ws="none",
         log_config=None,
+        log_level=logging.ERROR,  # what is no HTTP is answered, and told to nobody else: anyone may send it
         access_log=False,
         server_header=False,
         proxy_headers=False,  # who speaks for another's address is the proxy's business, and no signature's
+        timeout_keep_alive=_IDLE,
         timeout_graceful_shutdown=_DRAIN,
     )
     server = uvicorn.Server(config)

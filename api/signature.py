@@ -123,7 +123,7 @@ def _signed(claim: Claim, headers: Mapping[bytes, bytes], needed: set[bytes]) ->
         Refused: when one that must be signed is not, or one that is did not come.
     """
     for name in sorted(needed.difference(claim.signed)):
-        raise Refused("signature.headers", f"The header {_shown(name)} must be signed: set it before that.")
+        raise Refused("signature.headers", f"The header {_shown(name)} must be signed; set it before signing.")
     for name in claim.signed:
         if name not in headers:
             raise Refused("signature.headers", f"The header {_shown(name)} is signed, but did not come.")

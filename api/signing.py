@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
-from functools import reduce
+from functools import lru_cache, reduce
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 ALGORITHM = b"AWS4-HMAC-SHA256"
 TERMINATOR = b"aws4_request"
 
 
+@lru_cache(maxsize=64)  # most requests go to the same few
 def canonical_path(path: bytes) -> bytes:
     """Return a path of the wire without empty and dot segments, escaped once more."""
     return escaped(normalised(path), b"/")
@@ -22,8 +23,8 @@ def canonical_path(path: bytes) -> bytes:
 
 def normalised(path: bytes) -> bytes:
     """Return a path without empty and dot segments; a slash at its end stays."""
-    if b"//" not in path and b"/." not in path:
-        return path or b"/"
+    if path.startswith(b"/") and b"//" not in path and b"/." not in path:
+        return path
     kept: list[bytes] = []
     for segment in path.split(b"/"):
         if segment == b"..":

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +21,7 @@ from api.gate import Call, decoded, expect_bare, refused, too_large
 from api.keyring import Keyring
 from api.presigning import presign
 from api.reply import Reply
-from api.signature import Refused, Verifier
+from api.signature import Refused, Signed, Verifier
 from batch.dropzone import DropZone
 from batch.layout import is_drop
 from config.deployment import Api
@@ -30,6 +31,7 @@ SECONDS = 900
 
 _PATIENCE = 60  # seconds without a byte
 _MOST_NAME = 900  # bytes; S3 has room for 1,024, with its prefix
+_MOST_SEGMENT = 200  # bytes; a file system has room for 255, with a batch's id behind the name
 
 
 class _Asked(msgspec.Struct, forbid_unknown_fields=True):
@@ -76,15 +78,11 @@ class Uploads:
         Raises:
             ApiError: when the address was not made here, is too old, or is another file's.
         """
-        query, headers = scope["query_string"], scope["headers"]
-        try:
-            signed = self.verifier.verify_query(scope["method"], scope["raw_path"], query, headers)
-        except Refused as error:
-            raise refused(error) from None
-        key = decoded(query).get("file", "")
-        if key.partition("/")[0] not in signed.credential.groups or not is_drop(key):
+        signed = await self._signed(scope)
+        key = decoded(scope["query_string"]).get("file", "")
+        if key.partition("/")[0] not in signed.credential.groups or not _is_fit(key):
             raise ApiError(403, "group", "This key may not use this group.")
-        expect_bare(headers, self.settings.max_upload)
+        expect_bare(scope["headers"], self.settings.max_upload)
         with tempfile.TemporaryDirectory(prefix="upload-") as folder:
             whole = Path(folder) / "drop"
             sha256, size = await self._saved(whole, receive)
@@ -92,11 +90,25 @@ class Uploads:
         told = {"file": key, "bytes": size, "sha256": sha256}
         return reply.of(201, told, noted={"key": signed.credential.id, "group": key.partition("/")[0]})
 
+    async def _signed(self, scope: Scope) -> Signed:
+        """Return who made the address; one who is not known is looked for again among the keys as they are now."""
+        said = scope["method"], scope["raw_path"], scope["query_string"], scope["headers"]
+        with suppress(Refused):
+            return self.verifier.verify_query(*said)
+        await self.keyring.fresh()
+        try:
+            return self.verifier.verify_query(*said)
+        except Refused as error:
+            raise refused(error) from None
+
     def _own_url(self, call: Call, key: str) -> str:
         host = call.headers[b"host"].decode("latin-1")  # the one that was signed
         address = f"{self.settings.url or f'http://{host}'}/v1/uploads?file={quote(key, safe='')}"
         region, service, at = self.settings.region, self.settings.service, self.now()
-        return presign(call.signed.credential, region, service, method="PUT", url=address, seconds=SECONDS, at=at)
+        try:
+            return presign(call.signed.credential, region, service, method="PUT", url=address, seconds=SECONDS, at=at)
+        except ValueError:
+            raise ApiError(400, "request.host", "The Host header is not the name of a host.") from None
 
     async def _saved(self, to: Path, receive: Receive) -> tuple[str, int]:
         digest, size = hashlib.sha256(), 0
@@ -120,14 +132,19 @@ def _asked(body: bytes) -> _Asked:
 
 def _key(asked: _Asked) -> str:
     key = f"{asked.group_key}/{asked.file}"
-    whole = all(segment not in ("", ".", "..") for segment in key.split("/"))
-    if not (whole and is_drop(key) and key.isprintable() and len(key.encode()) <= _MOST_NAME):
+    if not _is_fit(key):
         message = (
             "The file must have a name like customers.csv or 2026/customers.jsonl.gz: .csv, .tsv, .jsonl or .ndjson, "
             "then perhaps .gz, .zst or .bz2, not beginning with _ or a dot."
         )
         raise ApiError(422, "upload.name", message)
     return key
+
+
+def _is_fit(key: str) -> bool:
+    if not (key.isprintable() and is_drop(key) and len(key.encode()) <= _MOST_NAME):
+        return False
+    return all(segment not in ("", ".", "..") and len(segment.encode()) <= _MOST_SEGMENT for segment in key.split("/"))
 
 
 async def _pieces(receive: Receive) -> AsyncIterator[bytes]:

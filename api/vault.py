@@ -20,6 +20,7 @@ _PLACE = "api.secret_key"
 _NONCE = 12
 _BITS_OF_32_BYTES = "AEIMQUYcgkosw048"  # those that the last of 43 characters can be
 _KEY = re.compile(rf"(?:[A-Za-z0-9+/]{{42}}|[A-Za-z0-9_-]{{42}})[{_BITS_OF_32_BYTES}]=?")
+_STANDARD = str.maketrans("-_", "+/")
 _MAKE = "make one with `openssl rand -base64 32`, and keep it: the API keys are of no use without it"
 _WRONG = "what it refers to is not the key that the API keys' secrets were encrypted with: it does not open that of"
 _LOST = "put the right one back; if it is lost, revoke the API keys and create new ones"
@@ -36,7 +37,7 @@ class Vault:
         """
         if not _KEY.fullmatch(secret_key):
             raise ConfigError([Problem("what it refers to is not 32 bytes in base64", path=_PLACE, hint=_MAKE)])
-        self._cipher = AESGCM(base64.urlsafe_b64decode(secret_key[:43].translate(_URL_SAFE) + "="))
+        self._cipher = AESGCM(base64.b64decode(secret_key[:43].translate(_STANDARD) + "="))
 
     @classmethod
     def of(cls, deployment: Deployment) -> Self:
@@ -76,6 +77,3 @@ class Vault:
         for key in keys:
             if key.revoked_at is None:
                 self.decrypt(key.secret, key.id)
-
-
-_URL_SAFE = str.maketrans("+/", "-_")

@@ -26,6 +26,8 @@ class Commits:
 
     async def put(self, *chunks: Chunk) -> None:
         """Return when the chunks are durable; what the commit raises reaches everyone who shared in it."""
+        if not chunks:
+            return
         self._chunks += chunks
         if self._next is None:
             self._next = asyncio.create_task(self._commit())

@@ -99,9 +99,9 @@ def _postgresql(url: URL) -> Engine:
     )
 
 
-def reading(engine: Engine) -> Engine:
-    """Return the same engine for transactions that only read: on SQLite they wait for no writer."""
-    return engine.execution_options(reading=True)
+def reading(engine: Engine) -> Connection:
+    """Return a connection for transactions that only read: on SQLite they wait for no writer."""
+    return engine.connect().execution_options(reading=True)
 
 
 @contextmanager
@@ -122,7 +122,7 @@ def read(engine: Engine) -> Iterator[Connection]:
     Raises:
         LedgerError: when the database refuses or cannot be reached.
     """
-    with explained(engine), reading(engine).connect() as connection:
+    with explained(engine), reading(engine) as connection:
         yield connection
 
 
@@ -155,7 +155,7 @@ def migrate(engine: Engine) -> None:
         LedgerError: when the ledger is newer than this program, or cannot be used.
     """
     with explained(engine):
-        with reading(engine).connect() as connection:
+        with reading(engine) as connection:
             if _is_current(connection):
                 return
         with _alembic_is_global, engine.begin() as connection:

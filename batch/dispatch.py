@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import aiohttp
 import numpy as np
@@ -25,8 +26,15 @@ from batch.planning import Planner, settled
 from batch.retry import Policy
 from batch.runtime import Progress, silent
 from batch.spool import Spool
+from batch.turns import Turn
 from integrations.integration import Connection, Resend
 from mappers.expression import ROW
+
+
+_FEW = 500
+"""So many rows are mapped right away: a thread would wait longer for its turn than that takes."""
+
+_Doing = Callable[..., Coroutine[Any, Any, Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,10 +49,11 @@ class Errand:
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How requests are sent: how stubbornly, and how many seconds an answer may take."""
+    """How requests are sent: how stubbornly, how many seconds an answer may take, and after whom."""
 
     policy: Policy = field(default_factory=Policy)
     timeout: float = 60
+    turn: Turn = field(default_factory=Turn)
 
 
 async def dispatch(
@@ -65,7 +74,7 @@ async def dispatch(
     async with http.session(connections) as client, asyncio.TaskGroup() as group:
         for name, errand in errands.items():
             run = _Run(name, errand, spool=spool, commits=commits, client=client, manner=manner, progress=progress)
-            group.create_task(run.all(examined))
+            group.create_task(run.all_in_turn(examined))
 
 
 class _Run:
@@ -90,12 +99,17 @@ class _Run:
         self._delivery = Delivery(lane, client, commits, manner.policy, timeout)
         self._former = Former([])
 
+    async def all_in_turn(self, examined: Examined) -> None:
+        async with self._manner.turn.at(self._name, self._manner.policy.stopping) as free:
+            if free:
+                await self.all(examined)
+
     async def all(self, examined: Examined) -> None:
         owed = await self._settle_doubts(self._errand.owed)
         owed = await self._settle_invalid(owed, examined)
         async with asyncio.TaskGroup() as group:
             before = group.create_task(asyncio.sleep(0))
-            async for load in self._loads(owed):
+            async for load in self._loads(owed, _here if examined.rows <= _FEW else asyncio.to_thread):
                 if self._manner.policy.stopping.is_set():
                     return
                 now = group.create_task(self._carry(load))
@@ -129,12 +143,12 @@ class _Run:
             await self._commits.put(chunk)
         return rowset.minus(owed, lost)
 
-    async def _loads(self, owed: Rows) -> AsyncIterator[_Load]:
-        """Yield a load a block; the next one is made in a thread while this one is sent."""
+    async def _loads(self, owed: Rows, doing: _Doing) -> AsyncIterator[_Load]:
+        """Yield a load a block; the next one is made while this one is sent."""
         loads = self._load_each(owed)
-        following = asyncio.create_task(asyncio.to_thread(next, loads, None))
+        following = asyncio.create_task(doing(next, loads, None))
         while (load := await following) is not None:
-            following = asyncio.create_task(asyncio.to_thread(next, loads, None))
+            following = asyncio.create_task(doing(next, loads, None))
             yield load
 
     def _load_each(self, owed: Rows) -> Iterator[_Load]:
@@ -180,6 +194,10 @@ class _Load:
 
     settled: Chunk | None
     waves: list[Wave]
+
+
+async def _here(do: Callable[..., Any], *what: Any) -> Any:
+    return do(*what)
 
 
 def _interrupted(chunk: Chunk) -> Chunk:

@@ -26,6 +26,7 @@ PATIENCE = 60.0
 """Seconds that a listing waits for files that are being written; what takes longer is left for the next run."""
 
 _PIECE = 1 << 20
+_MANY = 1000  # folders that are remembered: every batch has one of its own for its results
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -34,6 +35,7 @@ class FolderZone:
 
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
+        self._safe: set[Path] = set()
 
     def groups(self) -> list[str]:
         """Return the group keys under which something lies."""
@@ -81,7 +83,7 @@ class FolderZone:
             path = self._path(key)
             if path is None or path.parent == self._root:
                 raise DropZoneError("A file's key must lie in its group's folder, and not behind a symbolic link.")
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self._make(path.parent)
             # Directly under the group, where a name that begins with a dot is no drop.
             half = self._root / key.partition("/")[0] / f".{uuid4().hex}"
             try:
@@ -89,8 +91,21 @@ class FolderZone:
                 half.replace(path)
             finally:
                 half.unlink(missing_ok=True)
-            for folder in path.relative_to(self._root).parents:
-                _sync(self._root / folder)
+            _sync(path.parent)
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder, and see its name safely to the disk, once in the life of this process."""
+        if folder in self._safe:
+            if folder.is_dir():
+                return
+            self._safe.clear()  # somebody cleans up
+        if folder != self._root:
+            self._make(folder.parent)
+            folder.mkdir(exist_ok=True)
+            _sync(folder.parent)
+        if len(self._safe) >= _MANY:
+            self._safe.clear()
+        self._safe.add(folder)
 
     def read(self, key: str) -> bytes:
         """Return the bytes of a small file."""

@@ -124,6 +124,8 @@ class Ledger:
 
     def batch(self, batch_id: str) -> Batch | None:
         """Return the batch, or None when there is none with this id."""
+        if "\0" in batch_id:
+            return None  # PostgreSQL does not take the question
         with database.read(self._engine) as connection:
             return next(_found(connection, _BATCH.where(batches.c.id == batch_id)), None)
 
@@ -210,10 +212,16 @@ class Ledger:
             _describe(connection, claim, known)
 
     def finish(
-        self, claim: Claim, state: State, reason: str | None = None, finished_at: datetime | None = None
+        self,
+        claim: Claim,
+        state: State,
+        reason: str | None = None,
+        finished_at: datetime | None = None,
+        rows_invalid: int | None = None,
     ) -> Batch:
         """Close the batch in the given state, and give its lease back; `finished_at` is now, unless told."""
         closed = {"state": state, "reason": reason and packing.storable(reason), "attempts": 0}
+        closed["rows_invalid"] = func.coalesce(rows_invalid, batches.c.rows_invalid)
         with database.write(self._engine) as connection:
             sql.update_fenced(connection, claim, **_FREE, **closed, finished_at=finished_at or sql.now(connection))
             return next(_found(connection, _BATCH.where(batches.c.id == claim.batch.id)))
@@ -237,10 +245,11 @@ class Ledger:
         query = select(chunks).where(chunks.c.batch == batch_id).order_by(chunks.c.seq).limit(_PAGE)
         if integration is not None:
             query = query.where(chunks.c.integration == integration)
-        after = 0
-        while page := self._page(query.where(chunks.c.seq > after)):
+        after, page = 0, None
+        while page is None or len(page) == _PAGE:
+            page = self._page(query.where(chunks.c.seq > after))
             yield from map(packing.unpack, page)
-            after = page[-1].seq
+            after = page[-1].seq if page else after
 
     def _page(self, query: Select[Any]) -> Sequence[Row[Any]]:
         with database.read(self._engine) as connection:

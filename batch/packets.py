@@ -10,17 +10,16 @@ import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from functools import cache
 from itertools import accumulate
-from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, delete, literal, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, bindparam, exists, select, update
 
-from batch import database
+from batch import answers, database
 from batch import statements as sql
+from batch.answers import Answer
 from batch.batch import CLOSED, Batch
-from batch.tables import Utc, answers, batches, packets
+from batch.layout import is_records
+from batch.tables import Trigger, batches, packets, runs
 
 _MOST_PACKETS = 1000
 _MOST_ROWS = 50_000
@@ -48,21 +47,8 @@ class Packet:
         return f"{self.id}-{number}"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The answer to a request, for when it comes again: `name` is a hash of what makes it the same request.
-
-    `fingerprint` is the hash of its body, and `record` the id of the record that was taken.
-    """
-
-    name: bytes
-    fingerprint: bytes
-    record: str
-    until: datetime
-
-
+_BATCH = select(*(batches.c[field.name] for field in fields(Batch)))
 _PACKET = select(*(packets.c[field.name] for field in fields(Packet)))
-_ANSWER = select(*(answers.c[field.name] for field in fields(Answer)))
 
 
 class Packets:
@@ -74,9 +60,7 @@ class Packets:
     def answered(self, names: Collection[bytes]) -> dict[bytes, Answer]:
         """Return the answers that are known under any of the names."""
         with database.read(self._engine) as connection:
-            current = answers.c.until > literal(sql.now(connection), Utc)
-            found = connection.execute(_ANSWER.where(answers.c.name.in_(names), current))
-            return {row.name: Answer(*row) for row in found}
+            return answers.known(connection, names)
 
     def take(self, these: Sequence[Packet], given: Sequence[Answer]) -> bool:
         """Commit packets together with the answers for their records: from here on they will be delivered.
@@ -85,10 +69,11 @@ class Packets:
             False, and nothing is committed, when another process has answered one of the requests.
         """
         with database.write(self._engine) as connection:
-            if given and not _answer(connection, given):
+            if not answers.enter(connection, given):
                 connection.rollback()
                 return False
-            connection.execute(packets.insert(), [asdict(packet) for packet in these])
+            if these:
+                connection.execute(packets.insert(), [asdict(packet) for packet in these])
             return True
 
     def waiting(self) -> list[str]:
@@ -97,13 +82,38 @@ class Packets:
             keys = select(packets.c.group_key).where(packets.c.batch.is_(None)).distinct()
             return list(connection.scalars(keys.order_by(packets.c.group_key)))
 
-    def gather(self, group_key: str) -> Batch | None:
-        """Make one batch of the packets of the group that wait, in the order in which they were taken."""
+    def unfinished(self, group_key: str) -> list[str]:
+        """Return the ids of the group's batches of records that were never closed, oldest first."""
+        with database.read(self._engine) as connection:
+            return _unfinished(connection, group_key)
+
+    def due(self, group_key: str, in_hand: Collection[str] = ()) -> Batch | None:
+        """Return the batch of the group's records that is to begin now: one that was left, or what waits, gathered.
+
+        None while an earlier one is in somebody else's hands, for later records must not overtake it. Who has batches
+        `in_hand` sees to that for these.
+        """
+        with database.read(self._engine) as connection:
+            ahead = next((one for one in _unfinished(connection, group_key) if one not in in_hand), None)
+            if ahead is not None:
+                row = connection.execute(_BATCH.where(batches.c.id == ahead, *sql.claimable(connection))).one_or_none()
+                return None if row is None else Batch(*row)
+            waits = select(packets.c.seq).where(packets.c.group_key == group_key, packets.c.batch.is_(None))
+            if connection.scalar(waits.limit(1)) is None:
+                return None
+        return self.gather(group_key, in_hand)
+
+    def gather(self, group_key: str, in_hand: Collection[str] = ()) -> Batch | None:
+        """Make one batch of the packets of the group that wait, in the order in which they were taken.
+
+        None while an earlier batch of the group's records is unfinished, unless it is one of those `in_hand`.
+        """
         waiting = _PACKET.where(packets.c.group_key == group_key, packets.c.batch.is_(None))
         with database.write(self._engine) as connection:
             rows = connection.execute(waiting.order_by(packets.c.seq).limit(_MOST_PACKETS).with_for_update())
             these = _together([Packet(*row) for row in rows])
-            if not these:
+            # looked at once the packets are locked: nobody else gathers now
+            if not these or not set(in_hand).issuperset(_unfinished(connection, group_key)):
                 return None
             version = hashlib.sha256("".join(one.sha256 for one in these).encode()).hexdigest()
             batch = sql.queue_batch(connection, group_key, _file(these), version, sum(one.bytes for one in these))
@@ -139,25 +149,17 @@ class Packets:
     def forget_answers(self) -> int:
         """Delete the answers whose time is over, and return how many they were."""
         with database.write(self._engine) as connection:
-            over = answers.c.until <= literal(sql.now(connection), Utc)
-            return connection.execute(delete(answers).where(over)).rowcount
+            return answers.forget(connection)
 
 
-@cache
-def _answering(dialect: str) -> postgresql.Insert | sqlite.Insert:
-    """Insert an answer, or take the place of one whose time is over."""
-    statement = sql.insert(dialect, answers)
-    return statement.on_conflict_do_update(
-        index_elements=[answers.c.name],
-        set_={name: statement.excluded[name] for name in ("fingerprint", "record", "until")},
-        where=answers.c.until <= bindparam("now", type_=Utc),
+def _unfinished(connection: Connection, group_key: str) -> list[str]:
+    """Return the open batches of records, oldest first; one that is rerun is none: it is late by an operator's wish."""
+    rerun = exists().where(runs.c.batch == batches.c.id, runs.c.trigger == Trigger.RERUN)
+    opened = select(batches.c.id, batches.c.file).where(
+        batches.c.group_key == group_key, batches.c.finished_at.is_(None), ~rerun
     )
-
-
-def _answer(connection: Connection, given: Sequence[Answer]) -> bool:
-    now = sql.now(connection)
-    values: list[dict[str, Any]] = [{**asdict(answer), "now": now} for answer in given]
-    return connection.execute(_answering(connection.dialect.name), values).rowcount == len(given)
+    ordered = connection.execute(opened.order_by(batches.c.received_at, batches.c.id))
+    return [row.id for row in ordered if is_records(row.file)]
 
 
 def _together(waiting: Sequence[Packet]) -> list[Packet]:

@@ -170,17 +170,18 @@ def _deliver(work: _Work) -> None:
         for name, rows in owed.items()
         if len(rows) and name in planners
     }
+    runtime.turn.goes_to(errands)
     asyncio.run(_dispatched(work, errands, examined))
     if work.lost.is_set():
         raise LeaseLost(work.claim.batch.id)
-    if runtime.stopping.is_set() and work.books().owes():
+    if (runtime.stopping.is_set() or runtime.turn.barred) and work.books().owes():
         raise Stopped(work.claim.batch.id)
 
 
 async def _dispatched(work: _Work, errands: Mapping[str, Errand], examined: Examined) -> None:
     said = work.runtime.deployment.delivery
     halt = _Halt(work.runtime.stopping, work.lost)
-    manner = Manner(Policy(said.tries, said.patience, halt), said.timeout)
+    manner = Manner(Policy(said.tries, said.patience, halt), said.timeout, work.runtime.turn)
     try:
         async with Commits(work.progress_noted()) as commits:
             await dispatch(errands, examined, spool=work.spool, commits=commits, manner=manner, progress=work.progress)
@@ -203,7 +204,7 @@ def _entered(work: _Work, examined: Examined) -> Books:
             "first read, so that row numbers would not mean the same rows; rerun with --config original",
         )
     every = _rows(examined.rows)
-    chunks = list(ledger.chunks(batch.id, CHECK))
+    chunks = [] if batch.rows_read is None else list(ledger.chunks(batch.id, CHECK))
     unchecked = Account(examined.rows, chunks).pending(every)
     entries: list[Chunk] = []
     if len(unchecked) or not chunks:
@@ -270,8 +271,6 @@ def _finish(work: _Work, books: Books, state: State, reason: str | None) -> dict
     now = datetime.now(UTC)
     closed = replace(books, batch=replace(books.batch, state=state, reason=reason, finished_at=now))
     receipt = results.write(work.runtime.zone, work.spool, closed, work.group.files)
-    ledger = work.runtime.ledger
-    ledger.describe(work.claim, rows_invalid=receipt["rows"]["invalid"])
-    ledger.finish(work.claim, state, reason, now)
+    work.runtime.ledger.finish(work.claim, state, reason, now, rows_invalid=receipt["rows"]["invalid"])
     log.info("closed", state=state.value, **receipt["rows"])
     return receipt

@@ -22,8 +22,16 @@ def pour(zone: DropZone, packets: Sequence[Packet], to: Path) -> str:
 
     Raises:
         DropChanged: when one of the small drops is gone, or is not what was written.
-        DropZoneError: when the drop zone cannot be used.
+        DropZoneError: when the drop zone cannot be used. Whatever is raised, `to` is removed.
     """
+    try:
+        return _poured(zone, packets, to)
+    except BaseException:
+        to.unlink(missing_ok=True)  # whoever finds it takes it for the whole
+        raise
+
+
+def _poured(zone: DropZone, packets: Sequence[Packet], to: Path) -> str:
     digest = hashlib.sha256()
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="packet") as threads, _private(to) as file:
         for content in threads.map(partial(_content, zone), packets):

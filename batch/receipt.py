@@ -29,10 +29,14 @@ class Books:
 
     @classmethod
     def read(cls, ledger: Ledger, batch: Batch) -> Books:
-        """Fold the ledger's chunks of a batch."""
+        """Fold the ledger's chunks of a batch.
+
+        The count of its rows is committed with its first chunks. Chunks of a batch that had none when it was read came
+        after that, and are left out.
+        """
         rows = batch.rows_read or 0
         chunks: dict[str, list[Chunk]] = {CHECK: []}
-        for chunk in ledger.chunks(batch.id):
+        for chunk in ledger.chunks(batch.id) if batch.rows_read is not None else ():
             chunks.setdefault(chunk.integration, []).append(chunk)
         accounts = {name: Account(rows, own) for name, own in chunks.items()}
         return cls(batch, accounts.pop(CHECK), accounts)

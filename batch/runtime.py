@@ -8,6 +8,7 @@ from threading import Event
 
 from batch.dropzone import DropZone
 from batch.ledger import Ledger
+from batch.turns import Turn
 from config.deployment import Deployment
 from config.group import Group
 
@@ -21,10 +22,14 @@ def silent(_step: str, _rows: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """One installation at work; when `stopping` is set, nothing new is sent and what is in flight is seen through."""
+    """One installation at work; when `stopping` is set, nothing new is sent and what is in flight is seen through.
+
+    `turn` is the place of a batch that must not overtake others.
+    """
 
     deployment: Deployment
     groups: Mapping[str, Group]
     ledger: Ledger
     zone: DropZone
     stopping: Event = field(default_factory=Event)
+    turn: Turn = field(default_factory=Turn)

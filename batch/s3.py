@@ -24,10 +24,13 @@ from batch.layout import Listing, is_group, sort_out
 _PIECE = 1 << 20
 
 _CONFIG = Config(
+    signature_version="s3v4",  # or URLs would be presigned by version 2 in old regions, content type and all
     retries={"mode": "standard", "total_max_attempts": 5},
     connect_timeout=10,
     read_timeout=60,
 )
+# By its region's own address: at the common one, presigned URLs of a new bucket are redirected, which breaks them.
+_CONFIG_AMAZON = _CONFIG.merge(Config(s3={"addressing_style": "virtual"}))
 _CONFIG_ELSEWHERE = _CONFIG.merge(
     # Services other than Amazon's often have no names for buckets, and refuse the newer checksums.
     Config(
@@ -66,7 +69,7 @@ class S3Zone:
                 "s3",
                 endpoint_url=settings.endpoint_url,
                 region_name=settings.region,
-                config=_CONFIG_ELSEWHERE if settings.endpoint_url else _CONFIG,
+                config=_config(bucket, settings),
             )
 
     def groups(self) -> list[str]:
@@ -163,6 +166,12 @@ class S3Zone:
             yield
         except (BotoCoreError, ClientError, Boto3Error, ValueError, OSError) as error:
             raise DropZoneError(f"s3://{self._bucket}: {_reason(error)}.") from None
+
+
+def _config(bucket: str, settings: S3Settings) -> Config:
+    if settings.endpoint_url:
+        return _CONFIG_ELSEWHERE
+    return _CONFIG if "." in bucket else _CONFIG_AMAZON  # no certificate is good for a host name with more dots
 
 
 def _answer(error: BaseException) -> ClientError | None:

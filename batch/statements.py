@@ -49,6 +49,7 @@ def claimable(connection: Connection) -> list[ColumnElement[bool]]:
     """Return what makes a batch free to take: not closed, and nobody's lease on it runs."""
     over = batches.c.lease_until <= literal(now(connection), Utc)
     return [
+        batches.c.finished_at.is_(None),  # says the same as the next line, and has an index
         batches.c.state.in_([State.QUEUED, State.RUNNING]),
         or_(batches.c.lease_until.is_(None), over),
     ]

@@ -61,6 +61,8 @@ def _word(words: type[StrEnum]) -> Enum:
 
 metadata = MetaData()
 
+_OPEN = text("finished_at IS NULL")  # an index of these stays small, however many batches there were
+
 batches = Table(
     "batches",
     metadata,
@@ -84,6 +86,7 @@ batches = Table(
     Column("attempts", Integer, nullable=False, default=0),  # claims since it was last closed or given back in order
     Index("batches_file", "group_key", "file"),
     Index("batches_received", "group_key", "received_at"),
+    Index("batches_open", "group_key", "received_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
 )
 
 drops = Table(  # every drop that was ever taken up: the only memory of what is not new
@@ -169,10 +172,10 @@ packets = Table(  # records that the API took together: one small drop, and a pa
 answers = Table(  # what was answered to a request, by a hash of what makes the request the same one again
     "answers",
     metadata,
-    Column("name", LargeBinary(32), primary_key=True),
-    Column("fingerprint", LargeBinary(32), nullable=False),
+    Column("name", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
     Column("record", Text, nullable=False),
-    Column("until", Utc, nullable=False, index=True),
+    Column("until", BigInteger, nullable=False, index=True),  # seconds since 1970: there are thousands a second
     sqlite_with_rowid=False,
 )
 

@@ -12,11 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from batch.answers import Answer
 from batch.dropzone import DropZone
 from batch.errors import LedgerError
 from batch.layout import records_key
 from batch.outcome import Finding
-from batch.packets import Answer, Packet, Packets
+from batch.packets import Packet, Packets
 from batch.statements import nonce
 from batch.vetting import Vetter
 from config.group import Group
@@ -30,12 +31,12 @@ class Offer:
     """A record on its way in: one line of JSON for a group.
 
     `names` are hashes of what makes the request the same one when it comes again, each with the time up to which it
-    is remembered; `fingerprint` is the hash of its body.
+    is remembered (in seconds since 1970); `fingerprint` is the hash of its body.
     """
 
     group_key: str
     line: bytes
-    names: Mapping[bytes, datetime]
+    names: Mapping[bytes, int]
     fingerprint: bytes
 
 
@@ -70,21 +71,17 @@ class Taker:
         Raises:
             LedgerError, DropZoneError: when these cannot be used; then none was taken.
         """
-        firsts = _firsts(offers)
         for _ in range(_ROUNDS):
-            told = self._known(offers)
-            told |= self._refused(offers, [place for place in dict.fromkeys(firsts) if place not in told])
-            parcels = self._written(offers, [place for place in dict.fromkeys(firsts) if place not in told])
-            told |= {place: record for packet, places in parcels for place, record in _ids(packet, places)}
-            if self._entered(offers, parcels):
-                return [_as_first(offers, place, first, told) for place, first in enumerate(firsts)]
+            known = self._packets.answered([name for offer in offers for name in offer.names])
+            new = [place for place, offer in enumerate(offers) if known.keys().isdisjoint(offer.names)]
+            told = _in_turn(offers, known, self._refused(offers, new))
+            parcels = self._written(offers, [place for place in new if told[place] == place])
+            records = {place: record for packet, places in parcels for place, record in _ids(packet, places)}
+            results = [records[one] if isinstance(one, int) else one for one in told]
+            if self._entered([packet for packet, _ in parcels], _answers(offers, results, known)):
+                return results
+            self._packets.forget_answers()  # what stood in the way may be one whose time is over
         raise LedgerError("The ledger is asked for the same requests by other processes again and again.")
-
-    def _known(self, offers: Sequence[Offer]) -> dict[int, Result]:
-        """Return what was answered when a request came before."""
-        known = self._packets.answered([name for offer in offers for name in offer.names])
-        found = ((place, known[name]) for place, offer in enumerate(offers) for name in offer.names if name in known)
-        return {place: _again(offers[place], answer.fingerprint, answer.record) for place, answer in found}
 
     def _refused(self, offers: Sequence[Offer], places: Iterable[int]) -> dict[int, Result]:
         """Return what stands against records that break the rules of their groups."""
@@ -107,25 +104,39 @@ class Taker:
         self._zone.put(file, content)
         return Packet(packet_id, key, file, len(content), hashlib.sha256(content).hexdigest(), len(places), now)
 
-    def _entered(self, offers: Sequence[Offer], parcels: Sequence[tuple[Packet, list[int]]]) -> bool:
-        answers = [
-            Answer(name, offers[place].fingerprint, record, until)
-            for packet, places in parcels
-            for place, record in _ids(packet, places)
-            for name, until in offers[place].names.items()
-        ]
-        return not parcels or self._packets.take([packet for packet, _ in parcels], answers)
+    def _entered(self, these: Sequence[Packet], given: Sequence[Answer]) -> bool:
+        return not (these or given) or self._packets.take(these, given)
 
 
-def _firsts(offers: Sequence[Offer]) -> list[int]:
-    """Return for each offer the place of the first one here that is the same request."""
-    seen: dict[bytes, int] = {}
-    firsts = []
+def _in_turn(
+    offers: Sequence[Offer], known: Mapping[bytes, Answer], refused: Mapping[int, Result]
+) -> list[int | Result]:
+    """Return what each offer is told, as if one came after the other; a place stands for the record taken there."""
+    seen: dict[bytes, tuple[bytes, int | str]] = {name: (one.fingerprint, one.record) for name, one in known.items()}
+    told: list[int | Result] = []
     for place, offer in enumerate(offers):
-        first = min((seen[name] for name in offer.names if name in seen), default=place)
-        seen |= dict.fromkeys(offer.names, first)
-        firsts.append(first)
-    return firsts
+        former = next((seen[name] for name in offer.names if name in seen), None)
+        fingerprint, record = former or (offer.fingerprint, place)
+        if former is None and place in refused:
+            told.append(refused[place])
+        elif fingerprint != offer.fingerprint:
+            told.append(Reused())
+        else:
+            told.append(record)
+            for name in offer.names:
+                seen.setdefault(name, (fingerprint, record))
+    return told
+
+
+def _answers(offers: Sequence[Offer], results: Sequence[Result], known: Mapping[bytes, Answer]) -> list[Answer]:
+    """Return what is to be remembered: a request that was the same as a former one by one name has others too."""
+    found: dict[bytes, Answer] = {}
+    for offer, result in zip(offers, results, strict=True):
+        if isinstance(result, str):
+            for name, until in offer.names.items():
+                if name not in known and name not in found:
+                    found[name] = Answer(name, offer.fingerprint, result, until)
+    return list(found.values())
 
 
 def _by_group(offers: Sequence[Offer], places: Iterable[int]) -> dict[str, list[int]]:
@@ -137,14 +148,3 @@ def _by_group(offers: Sequence[Offer], places: Iterable[int]) -> dict[str, list[
 
 def _ids(packet: Packet, places: Sequence[int]) -> Iterable[tuple[int, str]]:
     return ((place, packet.record_id(row)) for row, place in enumerate(places, start=1))
-
-
-def _as_first(offers: Sequence[Offer], place: int, first: int, told: Mapping[int, Result]) -> Result:
-    """Return what an offer is told: what the first of its kind is told, if it is the same in all."""
-    if place in told or first == place:
-        return told[place]
-    return _again(offers[place], offers[first].fingerprint, told[first])
-
-
-def _again(offer: Offer, fingerprint: bytes, result: Result) -> Result:
-    return result if offer.fingerprint == fingerprint else Reused()

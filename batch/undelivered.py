@@ -7,33 +7,24 @@ own check. A mended file can be dropped as it is: reading leaves the six columns
 from __future__ import annotations
 
 import codecs
-import csv
 import json
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 import numpy as np
+import polars as pl
 
 from batch.outcome import Finding, Rows
-from batch.reading import REPORT, Verbatim, is_json_lines, verbatim
+from batch.reading import REPORT, Part, is_json_lines, verbatim
+from batch.sheet import Sheet, neutral, neutrals
 from config.files import FileFormat
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n\0]")
-_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
-
-
-class Entry(NamedTuple):
-    """One line of the file, without the record's own values."""
-
-    row: int
-    integration: str
-    outcome: str
-    code: str
-    column: str
-    message: str
+_ROW, _SAID = REPORT[0], REPORT[1:]
+_AT_ONCE = 50_000  # lines, so that a block that failed on every integration takes no more memory than others
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
 def write(to: Path, drop: Path, name: str, files: FileFormat, findings: Iterable[tuple[str | None, Finding]]) -> None:
@@ -48,38 +39,43 @@ def write(to: Path, drop: Path, name: str, files: FileFormat, findings: Iterable
     """
     ledger = _Entries(findings)
     source = verbatim(drop, name, files, ledger.rows)
-    records = source.records() if len(ledger.rows) else ()
-    lines = ((entry, record) for row, record in records for entry in ledger.of(row))
+    parts = source.parts() if len(ledger.rows) else ()
     if is_json_lines(name):
         with to.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(f"{_json_line(entry, record)}\n" for entry, record in lines)
+            for part in parts:
+                file.writelines(f"{line}\n" for line in _json_lines(ledger.of(part.rows), part))
         return
     # one encoding that holds everything; its mark tells readers (and ours) where the group declares another one
     encoding = "utf-8" if codecs.lookup(files.encoding).name == "utf-8" else "utf-8-sig"
+    sheet = Sheet(source.delimiter)
     with to.open("w", encoding=encoding, newline="") as file:
-        writer = csv.writer(file, delimiter=source.delimiter, lineterminator="\n")
-        careful = csv.writer(file, delimiter=source.delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        writer.writerow([*REPORT, *map(neutral, source.header)])
-        for entry, record in lines:
-            cells = [*_cells(entry), *map(neutral, record)]
-            # Python before 3.13 leaves a lone carriage return without quotes, which is a line end to readers
-            (careful if "\r" in "".join(map(str, cells)) else writer).writerow(cells)
+        file.write(sheet.line([*REPORT, *map(neutral, source.header)]) + "\n")
+        for part in parts:
+            for entries in ledger.of(part.rows).iter_slices(_AT_ONCE):
+                file.writelines(f"{line}\n" for line in _cells(entries, part, sheet))
 
 
-def neutral(cell: str) -> str:
-    """Return a cell that no spreadsheet runs as a formula (OWASP, CSV injection); plain numbers stay as they are."""
-    return f"'{cell}" if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell) else cell
-
-
-def _cells(entry: Entry) -> list[str | int]:
+def _cells(entries: pl.DataFrame, part: Part, sheet: Sheet) -> pl.Series:
+    """Return the lines of a table's entries."""
     # a destination's words stand in the message, and words can begin with = too
-    row, integration, outcome, code, column, message = entry
-    return [row, integration, outcome, code, neutral(column), neutral(message)]
+    entries = entries.with_columns(neutrals(entries["_column"]), neutrals(entries["_message"])).with_row_index("place")
+    even = entries.join(part.even, on=_ROW, how="inner", maintain_order="left")
+    cells = [even[_ROW].cast(pl.String), *even[_SAID], *map(neutrals, even[:, len(entries.columns) :])]
+    lines = sheet.lines(pl.DataFrame(cells))
+    if not part.odd:
+        return lines
+    odd = entries.filter(pl.col(_ROW).is_in(list(part.odd)))
+    odd_lines = [sheet.line([str(row), *said, *map(neutral, part.odd[row])]) for _, row, *said in odd.iter_rows()]
+    both = pl.DataFrame({"place": [*even["place"], *odd["place"]], "line": [*lines, *odd_lines]})
+    return both.sort("place")["line"]
 
 
-def _json_line(entry: Entry, record: Verbatim) -> str:
-    text = record if isinstance(record, str) else ""
-    own: dict[str, Any] = dict(zip(REPORT, entry, strict=True))
+def _json_lines(entries: pl.DataFrame, part: Part) -> Iterator[str]:
+    for entry in entries.iter_rows():
+        yield _json_line(dict(zip(REPORT, entry, strict=True)), part.odd[entry[0]])
+
+
+def _json_line(own: dict[str, Any], text: str) -> str:
     with suppress(ValueError, RecursionError):
         if isinstance(json.loads(text), dict):
             rest = text.strip()[1:].lstrip()
@@ -98,19 +94,27 @@ class _Entries:
         numbers = np.repeat(np.arange(len(every)), [len(one) for one in every])
         order = np.argsort(rows, kind="stable")
         self._rows, self._numbers = rows[order], numbers[order]
+        names = {name: place for place, (name, _) in enumerate(self._findings)}
+        self._integrations = np.array([names[name] for name, _ in self._findings], dtype=np.int64)
 
     @property
     def rows(self) -> Rows:
         return np.unique(self._rows)
 
-    def of(self, row: int) -> Iterator[Entry]:
-        """Yield an entry for each integration; several broken rules make one entry with all their sentences."""
-        start, end = np.searchsorted(self._rows, [row, row + 1])
-        said: dict[str | None, list[Finding]] = {}
-        for number in self._numbers[start:end]:
-            integration, finding = self._findings[number]
-            said.setdefault(integration, []).append(finding)
-        for integration, these in said.items():
-            first = these[0]
-            message = "; ".join(finding.message for finding in these)
-            yield Entry(row, integration or "", first.outcome.value, first.code, first.column or "", message)
+    def of(self, rows: Rows) -> pl.DataFrame:
+        """Return the entries of neighbouring rows, in order: the row number and what is said of it.
+
+        A row has an entry for each integration; several broken rules make one entry with all their sentences.
+        """
+        start, end = np.searchsorted(self._rows, [rows[0], rows[-1] + 1]) if len(rows) else (0, 0)
+        numbers = self._numbers[start:end]
+        each = pl.DataFrame({_ROW: self._rows[start:end], "integration": self._integrations[numbers], "these": numbers})
+        entries = each.group_by(_ROW, "integration", maintain_order=True).agg("these")
+        said = [(these, *self._said(these)) for these in entries["these"].unique()]
+        texts = pl.DataFrame(said, {"these": pl.List(pl.Int64), **dict.fromkeys(_SAID, pl.String)}, orient="row")
+        return entries.join(texts, on="these", how="left", maintain_order="left").select(REPORT)
+
+    def _said(self, these: Iterable[int]) -> tuple[str, ...]:
+        (integration, first), *_ = findings = [self._findings[number] for number in these]
+        message = "; ".join(finding.message for _, finding in findings)
+        return integration or "", first.outcome.value, first.code, first.column or "", message

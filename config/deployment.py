@@ -51,7 +51,8 @@ class Api(Section):
     url: str | None = Field(
         None,
         pattern="^https?://[^/?#]+$",
-        description="The address that callers know, like `https://in.example.com`; else `http://` and their Host header.",
+        description="The address that callers know, like `https://in.example.com`; "
+        "else `http://` and their Host header.",
     )
     window: float = Field(
         0.02, gt=0, le=1, description="Seconds for which records are gathered, to be written to the drop zone together."

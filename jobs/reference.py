@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from api import codes as api_codes
+from api.openapi.document import document as openapi
+from api.openapi.examples import error
 from batch import batch, outcome
 from batch.codes import DESTINATION, FILE, MAPPING, ROW, VALUE
 from config.deployment import PREFIX
@@ -25,15 +28,17 @@ _Schema = Mapping[str, Any]
 
 
 def pages() -> dict[str, str]:
-    """Return every generated page: its path within the docs, and its text."""
+    """Return every generated file: its path within the docs, and its text."""
     made = {
         "reference/config.md": _config(),
         "reference/codes.md": _codes(),
+        "reference/api-errors.md": _api_errors(),
         "reference/outcomes.md": _outcomes(),
         "reference/cli.md": _cli(),
         **{f"reference/integrations/{name}.md": _integration(one) for name, one in CATALOG.items()},
     }
-    return {place: f"{_MADE}\n\n{_SPACE.join(parts)}\n" for place, parts in made.items()}
+    texts = {place: f"{_MADE}\n\n{_SPACE.join(parts)}\n" for place, parts in made.items()}
+    return {**texts, "reference/openapi.json": f"{_json(openapi(), indent=2)}\n"}
 
 
 def main(to: Path) -> None:
@@ -149,6 +154,28 @@ def _codes() -> Iterator[str]:
     for title, codes in families.items():
         yield f"## {title}"
         yield _table(["code", "what it means", "what to do"], ([f"`{code}`", *said] for code, said in codes.items()))
+
+
+def _api_errors() -> Iterator[str]:
+    yield "# Errors of the API"
+    yield (
+        "An error is told as JSON, in the same shape everywhere. `code` is stable: there may come new ones, and none "
+        "is renamed. `message` says what to do; `details` names every rule of the group that a record breaks, with "
+        "[codes](codes.md) of their own."
+    )
+    yield _fenced("json", _json(error("record.invalid"), indent=2))
+    yield "Which operation answers with what stands in [the OpenAPI document](openapi.json), or at `/v1/openapi.json`."
+    families = {
+        "The request": api_codes.REQUEST,
+        "Its body": api_codes.BODY,
+        "Its `data` that is no record": api_codes.RECORD,
+        "Its signature": api_codes.SIGNATURE,
+        "What it asks for": api_codes.TAKEN,
+    }
+    for title, codes in families.items():
+        yield f"## {title}"
+        lines = ([f"`{code}`", str(one.status), one.meaning, one.remedy] for code, one in codes.items())
+        yield _table(["code", "status", "what it means", "what to do"], lines)
 
 
 def _outcomes() -> Iterator[str]:

@@ -15,7 +15,7 @@ from batch.batch import CLOSED, Batch, State
 from batch.claim import Claim
 from batch.dropzone import DropZoneError
 from batch.errors import LeaseLost, LedgerError, Stopped
-from batch.layout import is_drop
+from batch.layout import is_drop, is_records
 from batch.pipeline import process
 from batch.runtime import Progress, Runtime, silent
 from config.connecting import connections
@@ -78,7 +78,7 @@ def run(
     """
     keys = list(keys)
     _expect_credentials(runtime, keys)
-    report = Report(notices=[] if file else _unknown_groups(runtime))
+    report = Report(notices=[] if file else _unknown_groups(runtime) + stranded(runtime))
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="group") as executor:
         for done in _each(executor, lambda key: _Round(runtime, key, file, watch).go(), keys):
             report.add(done)
@@ -109,8 +109,17 @@ def _unknown_groups(runtime: Runtime) -> list[str]:
     ]
 
 
+def stranded(runtime: Runtime) -> list[str]:
+    """Return a sentence for each group that is not configured any more and has records to be delivered."""
+    gone = [key for key in runtime.ledger.packets.waiting() if key not in runtime.groups]
+    return [f"{key}: records that the API took wait until there is a group of this key again" for key in gone]
+
+
 def resume(runtime: Runtime, keys: Iterable[str]) -> Report:
-    """Go on with batches that a process before this one began or queued; new drops wait for their time."""
+    """Go on with batches that a process before this one began or queued; new drops wait for their time.
+
+    Records that the API took are the courier's.
+    """
     report = Report()
     for key in keys:
         report.add(_Round(runtime, key, None, lambda _batch: silent).go_on())
@@ -133,6 +142,8 @@ class _Round:
                 self.go_on()
                 if not any(map(_changed, self._report.receipts[before:])):
                     break
+            if not self._file:
+                self._deliver_records()
         except DropZoneError as error:  # of this group's folder, perhaps, and not the others' trouble
             self._report.problems.append(str(error))
         return self._report
@@ -162,8 +173,18 @@ class _Round:
                 ledger.add(drop, self._key)
             elif self._file:
                 self._explain(drop.key)
-        if not self._file:
-            ledger.packets.gather(self._key)
+
+    def _deliver_records(self) -> None:
+        """Deliver what the API took, in its order; what another process has is left to it, unless that one is dead."""
+        self._deliver_due()
+        running = self._runtime.ledger.batches(self._key, State.RUNNING)
+        for _ in self._abandoned(self._leases(filter(self._is_ordered, running))):
+            self._deliver_due()
+
+    def _deliver_due(self) -> None:
+        while not self._runtime.stopping.is_set() and (batch := self._runtime.ledger.packets.due(self._key)):
+            if not self._process(batch):
+                return
 
     def _explain(self, file: str) -> None:
         former = next((b for b in self._runtime.ledger.batches(self._key) if b.file == file), None)
@@ -173,14 +194,21 @@ class _Round:
             )
 
     def _waiting(self) -> list[Batch]:
-        batches = self._runtime.ledger.waiting(self._key)
-        return [batch for batch in batches if self._file in (None, batch.file)]
+        return list(filter(self._is_meant, self._runtime.ledger.waiting(self._key)))
 
     def _held(self) -> dict[Batch, tuple[str, datetime]]:
         """Return the batches that somebody works on, or worked on a moment ago, each with that one's lease."""
-        ledger = self._runtime.ledger
-        running = [one for one in ledger.batches(self._key, State.RUNNING) if self._file in (None, one.file)]
-        return {batch: lease for batch in running if (lease := ledger.in_progress(batch.id))}
+        return self._leases(filter(self._is_meant, self._runtime.ledger.batches(self._key, State.RUNNING)))
+
+    def _is_meant(self, batch: Batch) -> bool:
+        return self._file in (None, batch.file) and not self._is_ordered(batch)
+
+    def _is_ordered(self, batch: Batch) -> bool:
+        """Say whether a batch is of records that come after others, and before others."""
+        return is_records(batch.file) and batch.id in self._runtime.ledger.packets.unfinished(self._key)
+
+    def _leases(self, batches: Iterable[Batch]) -> dict[Batch, tuple[str, datetime]]:
+        return {batch: lease for batch in batches if (lease := self._runtime.ledger.in_progress(batch.id))}
 
     def _abandoned(self, leases: dict[Batch, tuple[str, datetime]]) -> Iterator[Batch]:
         """Yield batches whose process has died, as soon as its lease has run out; one that is renewed is alive."""
@@ -197,15 +225,17 @@ class _Round:
         for batch in leases:
             self._report.notices.append(f"{batch.file}: begun by another process; the next run goes on with it")
 
-    def _process(self, batch: Batch) -> None:
+    def _process(self, batch: Batch) -> bool:
+        """Take a batch all the way; false when it was not closed here."""
         if self._runtime.stopping.is_set():
-            return
+            return False
         claim = self._runtime.ledger.claim(batch.id, owner(), LEASE)
         if claim is None:
-            return  # another process was first
+            return False  # another process was first
         receipt = attempt(self._runtime, claim, self._watch(batch), self._report)
         if receipt is not None:
             self._report.receipts.append(receipt)
+        return receipt is not None
 
 
 def _changed(receipt: dict[str, Any]) -> bool:

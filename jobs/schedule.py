@@ -87,6 +87,7 @@ class Schedule:
                 id=key,
                 next_run_time=datetime.now(UTC),
                 coalesce=True,
+                replace_existing=True,  # a start that found no ledger may be made again
                 max_instances=2,  # one runs, and one may wait for it to end
                 misfire_grace_time=None,
             )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import structlog
 
@@ -21,6 +23,7 @@ from jobs.run import Report, resume, run
 from jobs.schedule import Schedule
 
 _CHORES = 1.0  # seconds between two rounds of small work: keys as they are now, answers whose time is over
+_AGAIN = 5.0  # seconds after which a beginning without a ledger is tried again
 
 log = structlog.get_logger()
 
@@ -32,24 +35,32 @@ def serve(runtime: Runtime) -> None:
         ConfigError: when the API's secret key is missing or wrong, or its port is taken.
         LedgerError: when the ledger cannot be used at the start.
     """
-    keyring = Keyring(runtime.ledger.keys, Vault.of(runtime.deployment))
+    vault = Vault.of(runtime.deployment)
+    vault.prove(runtime.ledger.keys.every())
+    keyring = Keyring(runtime.ledger.keys, vault)
     keyring.refresh()
     api, courier = runtime.deployment.api, Courier(runtime, _tell)
     app = application(
-        Installation(api, runtime.groups, runtime.ledger, runtime.zone, keyring, courier.wake, sys.stderr.write)
+        Installation(
+            api,
+            runtime.groups,
+            runtime.ledger,
+            runtime.zone,
+            keyring,
+            courier.wake,
+            sys.stderr.write,
+            runtime.stopping,
+        )
     )
     schedule = _schedule(runtime)
-    with courier, serving(app, api.host, api.port) as address:
+    # What works in the background begins when the port is ours, and ends when the last caller has been answered.
+    with ExitStack() as background, serving(app, api.host, api.port) as address:
         screen.warn(f"listening on {address}; {screen.counted(len(runtime.groups), 'group')}; SIGTERM or Ctrl-C stops")
-        beginning = threading.Thread(target=_begin, args=(runtime, schedule), name="begin")
-        beginning.start()
-        try:
-            while not runtime.stopping.wait(_CHORES):
-                _do_chores(runtime, keyring)
-        finally:
-            screen.warn("stopping: what is in flight is seen through")
-            beginning.join()
-            schedule.stop()
+        background.enter_context(courier)
+        background.enter_context(_kept(schedule, runtime))
+        while not runtime.stopping.wait(_CHORES):
+            _do_chores(runtime, keyring)
+        screen.warn("stopping: what is in flight is seen through")
     _do_chores(runtime, keyring)
 
 
@@ -60,10 +71,29 @@ def _schedule(runtime: Runtime) -> Schedule:
     return Schedule(timed, lambda key, _at: _run(runtime, key), runtime.ledger)
 
 
+@contextmanager
+def _kept(schedule: Schedule, runtime: Runtime) -> Iterator[None]:
+    """Keep a schedule while the block lasts."""
+    beginning = threading.Thread(target=_begin, args=(runtime, schedule), name="begin")
+    beginning.start()
+    try:
+        yield
+    finally:
+        beginning.join()
+        schedule.stop()
+
+
 def _begin(runtime: Runtime, schedule: Schedule) -> None:
     """Go on with what was left, which may take long, and start the schedule."""
-    _tell(resume(runtime, runtime.groups))
-    schedule.start()
+    while not runtime.stopping.is_set():
+        try:
+            _tell(resume(runtime, runtime.groups))
+            schedule.start()
+        except LedgerError as error:
+            log.warning("ledger_unavailable", reason=str(error))
+            runtime.stopping.wait(_AGAIN)
+        else:
+            return
 
 
 def _do_chores(runtime: Runtime, keyring: Keyring) -> None:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
@@ -79,6 +80,12 @@ def compile_expression(sql: str, attributes: Mapping[str, Attribute], *, closed:
         MappingError: when it is not one expression, names what is not there, does not fit the attributes' types, or
             looks beyond its own row (an aggregate or a window).
     """
+    return _compiled(sql, tuple(attributes.items()), closed=closed)
+
+
+@lru_cache(maxsize=1024)  # small batches of a group may follow each other within a second, each compiled for anew
+def _compiled(sql: str, declared: tuple[tuple[str, Attribute], ...], *, closed: bool) -> Expression:
+    attributes = dict(declared)
     expr = _parse(sql)
     if expr.meta.has_multiple_outputs():
         raise MappingError("it stands for several columns, and a field takes one value")

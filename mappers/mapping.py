@@ -76,13 +76,14 @@ def apply(mapping: RowMapping, frame: pl.DataFrame) -> Mapped:
     kept, filtered = _filter(mapping.where, frame, problems)
     values = _evaluate_all(mapping.targets, kept, problems)
     cleared = dict(_cleared(mapping.targets, kept, values))
-    problems += [_missing(target, values, problems) for target in mapping.targets if target.required]
+    lacking = [target for target in mapping.targets if target.required and values[target.name].null_count()]
+    problems += [_missing(target, values, problems) for target in lacking]
     return _without_problems(Mapped(filtered, [p for p in problems if len(p.rows)], values, cleared))
 
 
 def _with_missing(frame: pl.DataFrame, names: set[str]) -> pl.DataFrame:
     absent = sorted(names.difference(frame.columns))
-    return frame.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
+    return frame.with_columns(pl.lit(None, pl.String).alias(name) for name in absent) if absent else frame
 
 
 def _filter(where: Expression | None, frame: pl.DataFrame, problems: list[Problem]) -> tuple[pl.DataFrame, pl.Series]:
@@ -103,16 +104,17 @@ def _evaluate_all(targets: tuple[Target, ...], frame: pl.DataFrame, problems: li
         values = frame.select(ROW, *(expr for _, expr in columns))
     except _FAILURES:
         values = _evaluate_apart(targets, frame, problems)
+    schema = values.schema
     for target in targets:
-        if values.schema[target.name].is_float():
+        if schema[target.name].is_float():
             wrong = values.filter(values[target.name].is_finite().not_())[ROW]
             message = f"`{target.name}` came out as a number that JSON cannot hold: {target.expression.sql}"
             problems.append(Problem("mapping.type", target.name, message, wrong))
-        if target.separator and values.schema[target.name] == pl.List(pl.String):
+        if target.separator and schema[target.name] == pl.List(pl.String):
             holds = values[target.name].list.join("").str.contains(target.separator, literal=True)
             message = f"an item of `{target.name}` holds {target.separator!r}, which would make two items of it"
             problems.append(Problem("mapping.type", target.name, message, values.filter(holds)[ROW]))
-    return values.with_columns(_sendable(values.schema[target.name], target) for target in targets)
+    return values.with_columns(_sendable(schema[target.name], target) for target in targets)
 
 
 def _evaluate_apart(targets: tuple[Target, ...], frame: pl.DataFrame, problems: list[Problem]) -> pl.DataFrame:
@@ -132,6 +134,8 @@ def _evaluate(expression: Expression, frame: pl.DataFrame) -> tuple[pl.Series, p
     One failing row fails polars' whole column, so a failing frame is halved until the rows stand alone.
     """
     parts = list(_halves(expression, frame))
+    if len(parts) == 1 and parts[0][1]:
+        return parts[0][0]["value"], frame[ROW].clear()
     good = [part for part, ok in parts if ok]
     failed = [part[ROW] for part, ok in parts if not ok]
     if not good:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import lru_cache
 
 import phonenumbers
 import polars as pl
@@ -44,24 +45,18 @@ DTYPES: dict[str, pl.DataType] = {
 }
 """The polars type of an attribute's values after the check, which is what mappings see."""
 
-_MEANT, _SILENT = "\x00meant\x00", "\x00silent\x00"
+_MEANT = "\x00meant\x00"
 
 Problem = tuple[str, pl.Expr]  # a code, and where in the tidy text it does not apply (true: all is well)
 
 
-def silence(name: str, attribute: Attribute) -> pl.Expr:
-    """Return, as a column of its own, where a tidy cell says nothing: absent, empty, or only white space."""
+def silent(name: str, attribute: Attribute) -> pl.Expr:
+    """Return where a tidy cell says nothing: absent, empty, or only white space."""
     cell = pl.col(name)
-    says_nothing = cell.is_null()
-    if attribute.type != "list":
-        text = cell.str.strip_chars() if attribute.type == "string" else cell  # the others are trimmed
-        says_nothing |= text.str.len_bytes() == 0
-    return says_nothing.alias(_SILENT + name)
-
-
-def silent(name: str) -> pl.Expr:
-    """Return the column that `silence` made."""
-    return pl.col(_SILENT + name)
+    if attribute.type == "list":
+        return cell.is_null()
+    text = cell.str.strip_chars() if attribute.type == "string" else cell  # the others are trimmed
+    return (text.str.len_bytes() > 0).ne_missing(other=True)
 
 
 def tidy(text: pl.Expr, attribute: Attribute) -> pl.Expr:
@@ -148,10 +143,10 @@ def _as_boolean(text: pl.Expr, _attribute: Attribute) -> pl.Expr:
 
 def _as_date(text: pl.Expr, attribute: Attribute) -> pl.Expr:
     parsed = text.str.strptime(pl.Date, attribute.format or "%Y-%m-%d", strict=False)
-    told = _of_our_time(parsed, attribute)
-    if attribute.format is None:
-        told &= text.str.contains(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")  # chrono takes 2026-1-5 and +2026-01-05 too
-    return pl.when(told).then(parsed)
+    if attribute.format is not None:
+        return pl.when(_of_our_time(parsed, attribute)).then(parsed)
+    # chrono takes 2026-1-5 and +2026-01-05 too, and a year 0 that never was
+    return pl.when(text.str.contains(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$") & (text >= "0001")).then(parsed)
 
 
 def _as_datetime(text: pl.Expr, attribute: Attribute) -> pl.Expr:
@@ -219,6 +214,7 @@ def _in_e164(region: str | None) -> Callable[[pl.Series], pl.Series]:
     return convert
 
 
+@lru_cache(maxsize=4096)  # a record that the API takes is checked again a moment later, with its batch
 def _e164(text: str, region: str | None) -> str:
     """Return a number in E.164, or a text without a leading plus where it is none (so that it cannot pass).
 

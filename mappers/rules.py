@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import and_
+
 import polars as pl
 
 from mappers import normalise
@@ -9,17 +12,20 @@ from mappers.attribute import Attribute
 
 
 def kept(name: str, attribute: Attribute) -> pl.Expr:
-    """Return where all rules of an attribute hold: only where they do not need it be asked which."""
-    silent, rules = normalise.silent(name), [holds for _, holds in _rules(name, attribute)]
-    held = (pl.all_horizontal(rules) | silent).fill_null(value=False) if rules else pl.lit(value=True)
-    return held & ~silent if attribute.required else held
+    """Return where all rules of an attribute hold, never null: only elsewhere need it be asked which."""
+    silent, every = normalise.silent(name, attribute), [holds for _, holds in _rules(name, attribute)]
+    return _surely(reduce(and_, every, ~silent) if attribute.required else reduce(and_, every) | silent)
 
 
 def of(name: str, attribute: Attribute) -> list[normalise.Problem]:
     """Return the codes of an attribute's rules, each with where it holds; never null."""
-    silent = normalise.silent(name)
-    told = [(code, (holds | silent).fill_null(value=False)) for code, holds in _rules(name, attribute)]
+    silent = normalise.silent(name, attribute)
+    told = [(code, _surely(holds | silent)) for code, holds in _rules(name, attribute)]
     return [*told, ("required", ~silent)] if attribute.required else told
+
+
+def _surely(holds: pl.Expr) -> pl.Expr:
+    return holds.eq_missing(other=True)
 
 
 def _rules(name: str, attribute: Attribute) -> list[normalise.Problem]:

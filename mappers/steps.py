@@ -66,7 +66,7 @@ def steps(recipe: Recipe, lists: frozenset[str]) -> Steps:
         asks=[pl.lit(value=False).alias(ROW), *(where.any().alias(name) for name, where in asked.items())],
         cleared={name: _cleared(name, where) for name, where in asked.items()},
         tidy=[text.alias(name) for name, text in zip(recipe.wanted, tidy, strict=True)],
-        meant=[*(normalise.value(*each) for each in valued), *(normalise.silence(*each) for each in ruled)],
+        meant=[normalise.value(name, one) for name, one in valued],
         keeps=[rules.kept(name, one).alias(name) for name, one in ruled],
         typed=[*(normalise.meant(name, one).alias(name) for name, one in recipe.declared), *map(pl.col, recipe.others)],
     )

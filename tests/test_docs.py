@@ -44,12 +44,12 @@ def test_a_generated_page_is_what_the_code_says(place: str) -> None:
 
 
 def test_every_page_of_the_reference_is_generated() -> None:
-    assert {str(file.relative_to(DOCS)) for file in (DOCS / "reference").rglob("*.md")} == MADE.keys()
+    assert {str(file.relative_to(DOCS)) for file in (DOCS / "reference").rglob("*.*")} == MADE.keys()
 
 
 def test_make_docs_writes_the_pages(tmp_path: Path) -> None:
     reference.main(tmp_path)
-    assert {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*.md")} == MADE.keys()
+    assert {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*.*")} == MADE.keys()
 
 
 def test_the_contract_s_commands_are_there_and_documented() -> None:

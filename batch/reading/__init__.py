@@ -11,6 +11,6 @@ from batch.reading.block import ROW, Block, Sizes, Tally
 from batch.reading.mended import REPORT
 from batch.reading.reader import Reader
 from batch.reading.source import is_json_lines
-from batch.reading.verbatim import Chosen, Verbatim, verbatim
+from batch.reading.verbatim import Chosen, Part, Verbatim, verbatim
 
-__all__ = ["REPORT", "ROW", "Block", "Chosen", "Reader", "Sizes", "Tally", "Verbatim", "is_json_lines", "verbatim"]
+__all__ = ["REPORT", "ROW", "Block", "Chosen", "Part", "Reader", "Sizes", "Tally", "Verbatim", "is_json_lines", "verbatim"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -85,7 +85,7 @@ def blocks(table: Table) -> Iterator[Block]:
     """Yield the blocks of a delimited file."""
     for first_row, layout in table.layouts():
         findings, good = _findings(layout, first_row, len(table.columns))
-        frame = _frame(layout, good, table)
+        frame = texts(layout, good, table.columns, table.delimiter)
         if table.mended:
             frame = restored(frame.drop(REPORT))
             frame.columns = list(table.named)
@@ -123,9 +123,9 @@ def _findings(layout: Layout, first_row: int, width: int) -> tuple[tuple[Finding
     return tuple(findings), good
 
 
-def _frame(layout: Layout, good: Mask, table: Table) -> pl.DataFrame:
+def texts(layout: Layout, good: Mask, columns: Sequence[str], delimiter: str) -> pl.DataFrame:
     """Return the good records as texts: by polars, and where that does not agree with the layout, one by one."""
-    schema = dict.fromkeys(table.columns, pl.String)
+    schema = dict.fromkeys(columns, pl.String)
     text = layout.kept(good)
     if not text:
         return pl.DataFrame(schema=schema)
@@ -134,12 +134,12 @@ def _frame(layout: Layout, good: Mask, table: Table) -> pl.DataFrame:
             text,
             has_header=False,
             schema=schema,
-            separator=table.delimiter,
+            separator=delimiter,
             quote_char='"' if b'"' in text else None,
         )
     except pl.exceptions.PolarsError:
         frame = pl.DataFrame(schema=schema)
     if frame.height == np.count_nonzero(good):
         return frame
-    records = (record(layout.record(place), 0, table.code) for place in np.flatnonzero(good).tolist())
+    records = (record(layout.record(place), 0, ord(delimiter)) for place in np.flatnonzero(good).tolist())
     return pl.DataFrame([list(map(value, found.cells)) for found in records], schema=schema, orient="row")

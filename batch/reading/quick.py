@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from operator import attrgetter
@@ -25,11 +25,24 @@ MOST_CELLS = 4_000_000
 """How many cells a block may have: records that share no keys would make a frame large beyond all measure."""
 
 
+def _decoder(keys: tuple[str, ...]) -> Callable[[bytes], Any]:
+    """Make the decoder for records with these keys: structs, which cost half of what dicts do."""
+    fields = [(f"f{place}", Any, UNSET) for place in range(len(keys))]
+    names = {f"f{place}": key for place, key in enumerate(keys)}
+    kind = msgspec.defstruct("Record", fields, rename=names, gc=False, forbid_unknown_fields=True)
+    return msgspec.json.Decoder(kind, float_hook=Digits).decode
+
+
+_KEYLESS = _decoder(())
+_AS_DICT = msgspec.json.Decoder(dict[str, Any], float_hook=Digits).decode
+
+
 class Quick:
     """A parser of blocks of lines that remembers the keys of the last block: those of the next are often the same."""
 
     def __init__(self) -> None:
-        self._learn(())
+        self._keys: tuple[str, ...] = ()
+        self._decode = _KEYLESS
 
     def columns(self, lines: Sequence[bytes]) -> Columns | None:
         """Return the values of each key, `UNSET` where a record lacks it; None when a line may be no good record."""
@@ -48,20 +61,11 @@ class Quick:
         try:
             return list(map(self._decode, lines))
         except msgspec.ValidationError:  # perhaps a key that is not known yet
-            as_dict = msgspec.json.Decoder(dict[str, Any], float_hook=Digits).decode
-            keys = tuple(dict.fromkeys(chain.from_iterable(map(as_dict, lines))))
+            keys = tuple(dict.fromkeys(chain.from_iterable(map(_AS_DICT, lines))))
             if set(keys) <= set(self._keys) or len(keys) * len(lines) > MOST_CELLS:
                 raise
-            self._learn(keys)
+            self._keys, self._decode = keys, _decoder(keys)
             return list(map(self._decode, lines))
-
-    def _learn(self, keys: tuple[str, ...]) -> None:
-        """Make the decoder for records with these keys: structs, which cost half of what dicts do."""
-        fields = [(f"f{place}", Any, UNSET) for place in range(len(keys))]
-        names = {f"f{place}": key for place, key in enumerate(keys)}
-        kind = msgspec.defstruct("Record", fields, rename=names, gc=False, forbid_unknown_fields=True)
-        self._decode = msgspec.json.Decoder(kind, float_hook=Digits).decode
-        self._keys = keys
 
 
 @contextmanager

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import numpy as np
+import polars as pl
 
 from batch.outcome import Rows
-from batch.reading.block import Sizes, Tally
-from batch.reading.layout import BROKEN
+from batch.reading.block import ROW, Sizes, Tally
+from batch.reading.delimited import Table, texts
+from batch.reading.layout import BROKEN, Layout, Mask
 from batch.reading.lines import lines
-from batch.reading.mended import REPORT
+from batch.reading.mended import REPORT, restored
 from batch.reading.source import Source, is_json_lines
 from batch.reading.token import record, value
 from config.files import FileFormat
@@ -22,6 +24,22 @@ Verbatim = str | list[str]
 """A record of a JSONL file as its line, of a CSV or TSV file as its cells (one cell when its quotes are broken)."""
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+_NONE = pl.DataFrame(schema={ROW: pl.Int64})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Some of the chosen records.
+
+    `even` are those of a table that have as many cells as it has columns, side by side: the row number, then texts.
+    `odd` are all others, by their row numbers.
+    """
+
+    rows: Rows
+    even: pl.DataFrame
+    odd: Mapping[int, Verbatim]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,38 +66,53 @@ class Chosen:
             next(self.source.table(tally).layouts(), None)
         return tally.header or ()
 
-    def records(self) -> Iterator[tuple[int, Verbatim]]:
-        """Yield the chosen records by their row numbers.
+    def parts(self) -> Iterator[Part]:
+        """Yield the chosen records, some at a time, in order.
 
         Raises:
             BatchError: when the file as a whole cannot be used; the records before that place have been yielded.
         """
         return self._lines() if is_json_lines(self.source.name) else self._cells()
 
-    def _cells(self) -> Iterator[tuple[int, list[str]]]:
+    def _cells(self) -> Iterator[Part]:
         table = self.source.table(Tally())
         for first_row, layout in table.layouts():
-            for row in self._within(first_row, len(layout)):
-                text = layout.record(row - first_row)
-                if layout.fields[row - first_row] == BROKEN:
-                    yield row, [text.decode()]
-                else:
-                    yield row, table.own([value(cell) or "" for cell in record(text, 0, table.code).cells])
+            rows = self._within(first_row, len(layout))
+            even = np.zeros(len(layout), dtype=np.bool_)
+            if b"\0" not in layout.text:
+                even[rows - first_row] = layout.fields[rows - first_row] == len(table.columns)
+            others = rows[~even[rows - first_row]].tolist()
+            yield Part(
+                rows,
+                _even(table, layout, even).insert_column(0, pl.Series(ROW, np.flatnonzero(even) + first_row, pl.Int64)),
+                {row: _odd(table, layout, row - first_row) for row in others},
+            )
 
-    def _lines(self) -> Iterator[tuple[int, str]]:
+    def _lines(self) -> Iterator[Part]:
         for part in lines(self.source.text(), self.source.sizes, Tally()):
-            for row in self._within(part.first_row, len(part.texts)):
-                yield row, _own(part.texts[row - part.first_row]).decode()
+            rows = self._within(part.first_row, len(part.texts))
+            yield Part(rows, _NONE, {row: _own(part.texts[row - part.first_row]).decode() for row in rows.tolist()})
 
-    def _within(self, first_row: int, count: int) -> list[int]:
+    def _within(self, first_row: int, count: int) -> Rows:
         begin, end = np.searchsorted(self.rows, (first_row, first_row + count))
-        chosen: list[int] = self.rows[begin:end].tolist()
-        return chosen
+        return self.rows[begin:end]
 
 
 def verbatim(path: Path, name: str, files: FileFormat, rows: Rows, sizes: Sizes | None = None) -> Chosen:
     """Return the chosen rows of a file; see `Reader` for the arguments."""
     return Chosen(Source(path, name, files, sizes or Sizes()), rows)
+
+
+def _even(table: Table, layout: Layout, even: Mask) -> pl.DataFrame:
+    frame = texts(layout, even, list(map(str, range(len(table.columns)))), table.delimiter).fill_null("")
+    return restored(frame[:, len(REPORT) :]) if table.mended else frame
+
+
+def _odd(table: Table, layout: Layout, place: int) -> list[str]:
+    text = layout.record(place)
+    if layout.fields[place] == BROKEN:
+        return [text.decode()]
+    return table.own([value(cell) or "" for cell in record(text, 0, table.code).cells])
 
 
 def _own(line: bytes) -> bytes:

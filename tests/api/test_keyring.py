@@ -310,8 +310,8 @@ def test_a_use_that_could_not_be_written_is_written_later(
     ring: Keyring, counted: Counted, ledger: Ledger, vault: Vault
 ) -> None:
     one, other = issue(ledger, vault, ["abc"]), issue(ledger, vault, ["abc"])
-    ring.used(one.id)
     ring.used(other.id)
+    ring.used(one.id)
 
     def gone() -> None:
         ring.used(other.id)  # while it is being written

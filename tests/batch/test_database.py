@@ -158,7 +158,7 @@ def test_sqlite_survives_a_power_cut_and_lets_readers_be(tmp_path: Path) -> None
     with engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
-        with database.reading(engine).connect() as reader:  # beside an open write transaction
+        with database.reading(engine) as reader:  # beside an open write transaction
             assert reader.exec_driver_sql("SELECT 1").scalar() == 1
     engine.dispose()
 

@@ -21,6 +21,7 @@ def test_a_new_drop_is_a_queued_batch(ledger: Ledger) -> None:
     assert re.fullmatch(rf"{batch.received_at:%Y%m%dT%H%M%SZ}-[a-z2-7]{{8}}", batch.id)
     assert ledger.batch(batch.id) == batch
     assert ledger.batch("another") is None
+    assert ledger.batch("\0") is None
     assert ledger.seen("abc") == {("abc/day 1/å\n+.csv", "etag-1")}
     assert ledger.seen("ab") == ledger.seen("abc2") == set()
 

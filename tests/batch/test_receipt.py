@@ -71,6 +71,12 @@ def test_the_sums_agree_and_the_state_tells_whether_somebody_must_act(ends: list
 CHECKED = closed(CHECK, None, [1, 2, 3], a_finding(3))
 
 
+def test_a_batch_that_was_read_before_its_rows_were_counted_has_none() -> None:
+    """Another process checked it in the moment between reading the batch and reading its chunks."""
+    receipt = compose(books(None, CHECKED, closed("crm", Outcome.DELIVERED, [1, 2])))
+    assert (receipt["rows"], receipt["integrations"]) == ({"read": 0, "valid": 0, "invalid": 0}, {})
+
+
 @pytest.mark.parametrize(
     ("rows", "chunks", "words"),
     [

@@ -243,3 +243,24 @@ def test_addresses_are_path_style_only_where_an_endpoint_is_given(monkeypatch: p
     assert amazon.meta.config.request_checksum_calculation == "when_supported"
     assert elsewhere.meta.config.request_checksum_calculation == "when_required"
     assert {client.meta.config.retries["mode"] for client in (amazon, elsewhere)} == {"standard"}
+
+
+@pytest.mark.parametrize(
+    ("region", "bucket", "begin"),
+    [
+        ("eu-north-1", "acme-drops", "https://acme-drops.s3.eu-north-1.amazonaws.com/"),
+        ("eu-west-1", "acme-drops", "https://acme-drops.s3.eu-west-1.amazonaws.com/"),  # a region that knows version 2
+        ("us-east-1", "acme-drops", "https://acme-drops.s3.amazonaws.com/"),
+        ("eu-north-1", "acme.drops", "https://s3.eu-north-1.amazonaws.com/acme.drops/"),
+    ],
+)
+def test_an_upload_goes_to_the_bucket_s_own_region_and_its_address_signs_the_host_alone(
+    monkeypatch: pytest.MonkeyPatch, region: str, bucket: str, begin: str
+) -> None:
+    credentials(monkeypatch)
+    zone = S3Zone(bucket, "some/prefix", SimpleNamespace(endpoint_url=None, region=region))
+    url = zone.upload_url("abc/a b.csv", 900)
+    assert url.startswith(f"{begin}some/prefix/abc/a%20b.csv?")
+    assert {"X-Amz-Algorithm=AWS4-HMAC-SHA256", "X-Amz-Expires=900", "X-Amz-SignedHeaders=host"} <= set(
+        url.partition("?")[2].split("&")
+    )

@@ -17,7 +17,8 @@ from batch import rowset
 from batch.outcome import Finding, Outcome
 from batch.reading import REPORT, Reader
 from batch.reading.mended import restore
-from batch.undelivered import neutral, write
+from batch.sheet import neutral
+from batch.undelivered import write
 from config.files import FileFormat
 
 Said = list[tuple[str | None, Finding]]

@@ -61,7 +61,7 @@ def botocore_signed(
     """Every header that botocore's request has once it is signed at `at`, which is now if not given; Host too."""
     request = AWSRequest(method, url, headers=dict(headers or {}), data=body)
     auth = SigV4Auth(Credentials(credential.id, credential.secret), service, region)
-    with mock.patch("botocore.auth.get_current_datetime", lambda: at or datetime.now(UTC)):
+    with mock.patch("botocore.auth.get_current_datetime", return_value=at or datetime.now(UTC)):
         auth.add_auth(request)
     return [("Host", urlsplit(url).netloc), *request.headers.items()]
 
@@ -79,7 +79,7 @@ def botocore_presigned(
     request = AWSRequest(method, url, headers=dict(headers or {}))
     request.context["payload_signing_enabled"] = False
     auth = SigV4QueryAuth(Credentials(credential.id, credential.secret), SERVICE, REGION, expires=seconds)
-    with mock.patch("botocore.auth.get_current_datetime", lambda: at):
+    with mock.patch("botocore.auth.get_current_datetime", return_value=at):
         auth.add_auth(request)
     return str(request.url)
 

@@ -20,7 +20,11 @@ def _time(name: str, *, nullable: bool = False) -> sa.Column[datetime]:
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Make the tables, and an index of the batches that are not closed, of which the API makes many."""
+    is_open = sa.text("finished_at IS NULL")
+    op.create_index(
+        "batches_open", "batches", ["group_key", "received_at"], sqlite_where=is_open, postgresql_where=is_open
+    )
     op.create_table(
         "packets",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True),
@@ -45,10 +49,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "answers",
-        sa.Column("name", sa.LargeBinary(32), nullable=False),
-        sa.Column("fingerprint", sa.LargeBinary(32), nullable=False),
+        _text("name"),
+        _text("fingerprint"),
         _text("record"),
-        _time("until"),
+        sa.Column("until", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
         sqlite_with_rowid=False,
     )

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from batch.reading import Block, Reader, Sizes, Tally, verbatim
+from batch.reading import Block, Part, Reader, Sizes, Tally, Verbatim, verbatim
 from config.files import FileFormat
 
 
@@ -54,6 +54,12 @@ def check_account(read: Read) -> None:
     assert list(read.verbatim) == list(range(1, row))
 
 
+def _records(part: Part) -> Iterator[tuple[int, Verbatim]]:
+    yield from part.odd.items()
+    for row, *cells in part.even.iter_rows():
+        yield row, cells
+
+
 Reading = Callable[..., Read]
 
 
@@ -63,7 +69,7 @@ def read_file(path: Path, name: str, sizes: Sizes, **format_: Any) -> Read:
     blocks = list(reader)
     chosen = verbatim(path, name, files, np.arange(1, reader.records + 1), sizes)
     assert chosen.header == (reader.header or ())
-    read = Read(blocks, reader, dict(chosen.records()))
+    read = Read(blocks, reader, dict(sorted(record for part in chosen.parts() for record in _records(part))))
     check_account(read)
     return read
 

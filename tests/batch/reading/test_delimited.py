@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from batch.errors import BatchError
 from batch.reading import delimited
-from batch.undelivered import neutral
+from batch.sheet import neutral
 
 if TYPE_CHECKING:
     from conftest import Reading
