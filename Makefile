@@ -35,8 +35,9 @@ check: $(STAMP) ## style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(STAMP) ## a million rows against the least work that does the same
+bench: $(STAMP) ## a million rows, and records by the API, against the least work that does the same
 	$(BIN)/python -m benchmarks.million
+	$(BIN)/python -m benchmarks.records
 
 docs: $(STAMP) ## write the generated pages of docs/ again
 	$(BIN)/python -m jobs.reference docs

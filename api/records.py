@@ -103,7 +103,8 @@ class Records:
         """Return what makes this request the same one when it comes again: its signature, and its idempotency key."""
         signed = call.signed
         until = int((signed.at + self.window + _MARGIN).timestamp())
-        names = {_hash(b"signature", signed.credential.id.encode(), signed.signature): until}
+        # the time first: what comes together stands together in the ledger, which is several times as fast
+        names = {until.to_bytes(6) + _hash(b"signature", signed.credential.id.encode(), signed.signature): until}
         if (given := call.headers.get(b"idempotency-key")) is not None:
             key = _KEY.fullmatch(given.decode("latin-1").strip())
             if key is None:
@@ -113,7 +114,7 @@ class Records:
 
 
 def _hash(*parts: bytes) -> bytes:
-    return hashlib.sha256(b"\0".join(parts)).digest()
+    return hashlib.sha256(b"\0".join(parts)).digest()[:16]  # 128 bits tell more requests apart than there will be
 
 
 def _asked_to_wait(headers: Mapping[bytes, bytes]) -> int:

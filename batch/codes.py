@@ -53,7 +53,7 @@ FILE = {
         "An operator looks at the drop zone's permissions and at the log.",
     ),
     "file.crashed": (
-        "The program stopped three times in a row over this file and got no further, so the file was set aside.",
+        "The program stopped three times over this file, or ten over records of the API, and the file was set aside.",
         "An operator looks at the log, mends the cause and reruns the batch.",
     ),
 }

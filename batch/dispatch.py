@@ -30,7 +30,6 @@ from batch.turns import Turn
 from integrations.integration import Connection, Resend
 from mappers.expression import ROW
 
-
 _FEW = 500
 """So many rows are mapped right away: a thread would wait longer for its turn than that takes."""
 

@@ -220,7 +220,7 @@ class Ledger:
         rows_invalid: int | None = None,
     ) -> Batch:
         """Close the batch in the given state, and give its lease back; `finished_at` is now, unless told."""
-        closed = {"state": state, "reason": reason and packing.storable(reason), "attempts": 0}
+        closed: dict[str, Any] = {"state": state, "reason": reason and packing.storable(reason), "attempts": 0}
         closed["rows_invalid"] = func.coalesce(rows_invalid, batches.c.rows_invalid)
         with database.write(self._engine) as connection:
             sql.update_fenced(connection, claim, **_FREE, **closed, finished_at=finished_at or sql.now(connection))

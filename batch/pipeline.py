@@ -43,6 +43,9 @@ from config.group import Group
 _CRASHES = 3
 """After so many runs of a batch in a row that ended without a word and got no further, its file is set aside."""
 
+_CRASHES_ON_RECORDS = 10
+"""The same for records that the API took: they were read and checked before, and are rarely what a process dies of."""
+
 log = structlog.get_logger()
 
 
@@ -128,8 +131,9 @@ def _pinned_group(runtime: Runtime, claim: Claim) -> Group:
 
 
 def _expect_no_crash_loop(claim: Claim) -> None:
-    if claim.attempts > _CRASHES:
-        raise BatchError("file.crashed", f"the program stopped {_CRASHES} times in a row while it processed this file")
+    most = _CRASHES_ON_RECORDS if is_records(claim.batch.file) else _CRASHES
+    if claim.attempts > most:
+        raise BatchError("file.crashed", f"the program stopped {most} times in a row while it processed this file")
 
 
 def _fetched(work: _Work) -> bool:

@@ -37,10 +37,11 @@ class Sheet:
     def line(self, cells: Iterable[str]) -> str:
         """Return one line without its end."""
         cells = list(cells)
-        # Python before 3.13 leaves a lone carriage return without quotes, which is a line end to readers
-        quoting = csv.QUOTE_ALL if "\r" in "".join(cells) else csv.QUOTE_MINIMAL
         text = io.StringIO()
-        csv.writer(text, delimiter=self._delimiter, lineterminator="\n", quoting=quoting).writerow(cells)
+        writer = csv.writer(text, delimiter=self._delimiter, lineterminator="\n")
+        careful = csv.writer(text, delimiter=self._delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        # Python before 3.13 leaves a lone carriage return without quotes, which is a line end to readers
+        (careful if "\r" in "".join(cells) else writer).writerow(cells)
         return text.getvalue()[:-1]
 
     def lines(self, table: pl.DataFrame) -> pl.Series:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from batch.sheet import Sheet, neutral, neutrals
 from config.files import FileFormat
 
 _ROW, _SAID = REPORT[0], REPORT[1:]
-_AT_ONCE = 50_000  # lines, so that a block that failed on every integration takes no more memory than others
+_AT_ONCE = 20_000  # lines, so that a block that failed on every integration takes no more memory than others
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -38,21 +39,20 @@ def write(to: Path, drop: Path, name: str, files: FileFormat, findings: Iterable
         findings: what stands against rows, with the integration that says it (None: the group's own check).
     """
     ledger = _Entries(findings)
-    source = verbatim(drop, name, files, ledger.rows)
-    parts = source.parts() if len(ledger.rows) else ()
+    source = verbatim(drop, name, files, rows := ledger.rows)
     if is_json_lines(name):
         with to.open("w", encoding="utf-8", newline="\n") as file:
-            for part in parts:
-                file.writelines(f"{line}\n" for line in _json_lines(ledger.of(part.rows), part))
+            for texts in source.lines() if len(rows) else ():
+                file.writelines(f"{line}\n" for line in _json_lines(ledger.of(list(texts)), texts))
         return
     # one encoding that holds everything; its mark tells readers (and ours) where the group declares another one
     encoding = "utf-8" if codecs.lookup(files.encoding).name == "utf-8" else "utf-8-sig"
     sheet = Sheet(source.delimiter)
     with to.open("w", encoding=encoding, newline="") as file:
         file.write(sheet.line([*REPORT, *map(neutral, source.header)]) + "\n")
-        for part in parts:
+        for part in source.tables() if len(rows) else ():
             for entries in ledger.of(part.rows).iter_slices(_AT_ONCE):
-                file.writelines(f"{line}\n" for line in _cells(entries, part, sheet))
+                file.write(_cells(entries, part, sheet).str.join("\n").item() + "\n")
 
 
 def _cells(entries: pl.DataFrame, part: Part, sheet: Sheet) -> pl.Series:
@@ -60,7 +60,7 @@ def _cells(entries: pl.DataFrame, part: Part, sheet: Sheet) -> pl.Series:
     # a destination's words stand in the message, and words can begin with = too
     entries = entries.with_columns(neutrals(entries["_column"]), neutrals(entries["_message"])).with_row_index("place")
     even = entries.join(part.even, on=_ROW, how="inner", maintain_order="left")
-    cells = [even[_ROW].cast(pl.String), *even[_SAID], *map(neutrals, even[:, len(entries.columns) :])]
+    cells = [even[_ROW].cast(pl.String), *even.select(_SAID), *map(neutrals, even[:, len(entries.columns) :])]
     lines = sheet.lines(pl.DataFrame(cells))
     if not part.odd:
         return lines
@@ -70,18 +70,28 @@ def _cells(entries: pl.DataFrame, part: Part, sheet: Sheet) -> pl.Series:
     return both.sort("place")["line"]
 
 
-def _json_lines(entries: pl.DataFrame, part: Part) -> Iterator[str]:
-    for entry in entries.iter_rows():
-        yield _json_line(dict(zip(REPORT, entry, strict=True)), part.odd[entry[0]])
+def _json_lines(entries: pl.DataFrame, texts: Mapping[int, str]) -> Iterator[str]:
+    """Yield the lines of entries whose records are JSON text, or should be."""
+    for row, *said in entries.iter_rows():
+        head, text = f'{{"{_ROW}": {row}, {_members(*said)}', texts[row]
+        rest = text.strip()[1:].lstrip() if _is_object(text) else f'"_text": {json.dumps(text, ensure_ascii=False)}}}'
+        yield f"{head}}}" if rest == "}" else f"{head}, {rest}"
 
 
-def _json_line(own: dict[str, Any], text: str) -> str:
+@lru_cache
+def _members(*said: str) -> str:
+    """Return what is said of a row as members of a JSON object; it is the same for many rows."""
+    return json.dumps(dict(zip(_SAID, said, strict=True)), ensure_ascii=False)[1:-1]
+
+
+def _is_object(text: str) -> bool:
+    """Say whether a text is a JSON object; what the quick and strict way takes, the other one takes too."""
+    with suppress(msgspec.MsgspecError, RecursionError):
+        _OBJECT.decode(text)
+        return True
     with suppress(ValueError, RecursionError):
-        if isinstance(json.loads(text), dict):
-            rest = text.strip()[1:].lstrip()
-            head = json.dumps(own, ensure_ascii=False)[:-1]
-            return head + rest if rest == "}" else f"{head}, {rest}"
-    return json.dumps(own | {"_text": text}, ensure_ascii=False)
+        return isinstance(json.loads(text), dict)
+    return False
 
 
 class _Entries:
@@ -99,14 +109,14 @@ class _Entries:
 
     @property
     def rows(self) -> Rows:
-        return np.unique(self._rows)
+        return self._rows[np.diff(self._rows, prepend=0) > 0]
 
-    def of(self, rows: Rows) -> pl.DataFrame:
+    def of(self, rows: Rows | Sequence[int]) -> pl.DataFrame:
         """Return the entries of neighbouring rows, in order: the row number and what is said of it.
 
         A row has an entry for each integration; several broken rules make one entry with all their sentences.
         """
-        start, end = np.searchsorted(self._rows, [rows[0], rows[-1] + 1]) if len(rows) else (0, 0)
+        start, end = np.searchsorted(self._rows, [rows[0], rows[-1] + 1])
         numbers = self._numbers[start:end]
         each = pl.DataFrame({_ROW: self._rows[start:end], "integration": self._integrations[numbers], "these": numbers})
         entries = each.group_by(_ROW, "integration", maintain_order=True).agg("these")

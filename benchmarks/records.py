@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from api.credential import Credential
@@ -29,6 +29,7 @@ from config.deployment import Api
 
 _RUNS = 3
 _CLIENTS = 64
+_PACE = 5000
 _BIN = Path(sys.executable).parent
 
 
@@ -70,8 +71,13 @@ def _installed(folder: Path, url: str) -> tuple[int, Credential]:
 
 
 def _requests(key: Credential, port: int, numbers: range) -> list[bytes]:
-    at, host = datetime.now(UTC), f"127.0.0.1:{port}"
-    return [signed.wire(signed.request(key, host, signed.record(number), at)) for number in numbers]
+    """Sign as callers would who begin now and send so many a second."""
+    now, host = datetime.now(UTC), f"127.0.0.1:{port}"
+    times = (now + timedelta(seconds=place / _PACE) for place in range(len(numbers)))
+    return [
+        signed.wire(signed.request(key, host, signed.record(number), at))
+        for number, at in zip(numbers, times, strict=True)
+    ]
 
 
 @contextmanager

@@ -17,10 +17,11 @@ from batch.turns import Line, Turn
 from jobs.opening import owner
 from jobs.run import LEASE, Report, attempt, stranded
 
-APART = 0.25
+APART = 0.5
 """Seconds between two batches of one group: what comes meanwhile goes into the next one, together."""
 
 _GLANCE = 0.5  # another process may have taken records, and died
+_HEED = 0.05  # seconds between two looks, however often it is woken
 _ABANDONED = 5.0  # seconds between two looks for batches whose process died, and before a batch is tried again
 _AT_ONCE = 32  # batches, most of which wait for destinations
 _AT_ONCE_EACH = 8  # of one group, whose destinations do not all answer
@@ -81,6 +82,7 @@ class Courier:
         pause = 0.0
         while not self._closing.is_set():
             self._woken.wait(pause)
+            self._closing.wait(_HEED)
             self._woken.clear()
             try:
                 pause = self._go_round()

@@ -11,6 +11,18 @@ from batch.reading.block import ROW, Block, Sizes, Tally
 from batch.reading.mended import REPORT
 from batch.reading.reader import Reader
 from batch.reading.source import is_json_lines
-from batch.reading.verbatim import Chosen, Part, Verbatim, verbatim
+from batch.reading.verbatim import Chosen, Part, verbatim
 
-__all__ = ["REPORT", "ROW", "Block", "Chosen", "Part", "Reader", "Sizes", "Tally", "Verbatim", "is_json_lines", "verbatim"]
+__all__ = [
+    "REPORT",
+    "ROW",
+    "Block",
+    "Chosen",
+    "Part",
+    "Reader",
+    "Sizes",
+    "Tally",
+    "Verbatim",
+    "is_json_lines",
+    "verbatim",
+]

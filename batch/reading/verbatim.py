@@ -20,26 +20,20 @@ from batch.reading.source import Source, is_json_lines
 from batch.reading.token import record, value
 from config.files import FileFormat
 
-Verbatim = str | list[str]
-"""A record of a JSONL file as its line, of a CSV or TSV file as its cells (one cell when its quotes are broken)."""
-
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
-_NONE = pl.DataFrame(schema={ROW: pl.Int64})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """Some of the chosen records.
+    """Some of the chosen records of a table.
 
-    `even` are those of a table that have as many cells as it has columns, side by side: the row number, then texts.
-    `odd` are all others, by their row numbers.
+    `even` are those that have as many cells as the table has columns, side by side: the row number, then texts.
+    `odd` are the cells of all others, by row number (one cell when its quotes are broken).
     """
 
     rows: Rows
     even: pl.DataFrame
-    odd: Mapping[int, Verbatim]
+    odd: Mapping[int, list[str]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,32 +60,34 @@ class Chosen:
             next(self.source.table(tally).layouts(), None)
         return tally.header or ()
 
-    def parts(self) -> Iterator[Part]:
-        """Yield the chosen records, some at a time, in order.
+    def lines(self) -> Iterator[Mapping[int, str]]:
+        """Yield the chosen records of a JSONL file by their row numbers, some at a time, in order; see `tables`."""
+        for part in lines(self.source.text(), self.source.sizes, Tally()):
+            rows = self._within(part.first_row, len(part.texts)).tolist()
+            if rows:
+                yield {row: _own(part.texts[row - part.first_row]).decode() for row in rows}
+
+    def tables(self) -> Iterator[Part]:
+        """Yield the chosen records of a CSV or TSV file, some at a time, in order.
 
         Raises:
             BatchError: when the file as a whole cannot be used; the records before that place have been yielded.
         """
-        return self._lines() if is_json_lines(self.source.name) else self._cells()
-
-    def _cells(self) -> Iterator[Part]:
         table = self.source.table(Tally())
         for first_row, layout in table.layouts():
             rows = self._within(first_row, len(layout))
+            if not len(rows):
+                continue
             even = np.zeros(len(layout), dtype=np.bool_)
-            if b"\0" not in layout.text:
+            if b"\0" not in layout.text:  # which no parser but our own is sure to keep
                 even[rows - first_row] = layout.fields[rows - first_row] == len(table.columns)
-            others = rows[~even[rows - first_row]].tolist()
+            numbers = pl.Series(ROW, np.flatnonzero(even) + first_row, pl.Int64)
+            odd = rows[~even[rows - first_row]].tolist()
             yield Part(
                 rows,
-                _even(table, layout, even).insert_column(0, pl.Series(ROW, np.flatnonzero(even) + first_row, pl.Int64)),
-                {row: _odd(table, layout, row - first_row) for row in others},
+                _even(table, layout, even).insert_column(0, numbers),
+                {row: _odd(table, layout, row - first_row) for row in odd},
             )
-
-    def _lines(self) -> Iterator[Part]:
-        for part in lines(self.source.text(), self.source.sizes, Tally()):
-            rows = self._within(part.first_row, len(part.texts))
-            yield Part(rows, _NONE, {row: _own(part.texts[row - part.first_row]).decode() for row in rows.tolist()})
 
     def _within(self, first_row: int, count: int) -> Rows:
         begin, end = np.searchsorted(self.rows, (first_row, first_row + count))

@@ -60,6 +60,7 @@ def every(client: Client, limit: int, **query: object) -> Iterator[dict[str, Any
         page = client.get("/v1/batches", limit=limit, **query, **more)
         assert page.status == 200, page.body
         assert len(page.json["batches"]) <= limit
+        assert page.json["batches"] or not more  # only a list of nothing has a page of nothing
         yield from page.json["batches"]
         if page.json["next"] is None:
             return

@@ -24,8 +24,9 @@ class Packets:
 
     def closed(self, ids: Collection[str]) -> set[str]:
         self.asked.append(sorted(ids))
+        found = self.done.intersection(ids)
         self.before()
-        return self.done.intersection(ids)
+        return found
 
 
 @pytest.fixture

@@ -40,6 +40,10 @@ def test_few_items_are_taken_early() -> None:
     assert taken == list(range(20))
 
 
+def test_one_item_alone_needs_no_thread() -> None:
+    assert list(ahead(lambda _: threading.current_thread(), [1])) == [threading.current_thread()]
+
+
 def test_an_error_of_the_source_comes_at_its_place() -> None:
     def source() -> Iterator[int]:
         yield 1

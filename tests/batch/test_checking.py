@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.records import a_group, block, checked, said
 
@@ -369,3 +369,39 @@ def test_every_row_comes_out_once(rows: list[tuple[str | None, ...]]) -> None:
     bad = {row for rows in said(result.findings).values() for row in rows}
     assert sorted([*result.frame["_row"], *bad]) == list(range(1, len(rows) + 1))
     assert bad == {row for row, (i, e, _) in enumerate(rows, 1) if i != "1" or e in ("x", "1")}
+
+
+MIXED: dict[str, tuple[dict[str, Any], list[Any]]] = {
+    "e": ({"type": "email", "required": True}, ["a@b.se", " A@B.se ", "ö@b.se", "x", "", None, "#N/A"]),
+    "p": ({"type": "phone", "region": "SE"}, ["070-123 45 67", "+46701234567", "070", " ", None]),
+    "i": ({"type": "integer", "min": 2}, ["1", "+2", "9" * 20, "1.0", None]),
+    "n": ({"type": "number", "max": 9}, ["0.1", "12345678901234567890", "1e309", "4e-324", "10", "-", None]),
+    "b": ({"type": "boolean"}, ["yes", "F", "?", None]),
+    "d": ({"type": "date"}, ["2026-11-23", "0000-01-01", "2026-1-5", "+2026-01-05", "", None]),
+    "t": ({"type": "datetime"}, ["2026-11-23T02:00:00Z", "2026-11-23", None]),
+    "l": ({"type": "list", "max_length": 1}, ["a", " a |", "a|b", "|", "", None, "#N/A"]),
+    "s": ({"matches": "^x", "one_of": ["x", "xy", " "]}, ["x", "xy", "xyz", " ", None, "#N/A"]),
+}
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_a_record_is_checked_alike_whatever_block_it_comes_in(data: st.DataObject) -> None:
+    group = a_group({name: rules for name, (rules, _) in MIXED.items()})
+    records = data.draw(st.lists(st.fixed_dictionaries({n: st.sampled_from(few) for n, (_, few) in MIXED.items()})))
+    frame = block(**{name: [record[name] for record in records] for name in MIXED})
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(records)), max_size=4)))
+    parts = [frame[start:end] for start, end in zip([0, *cuts], [*cuts, len(records)], strict=True)]
+    whole, pieces = Checker(group).check(frame), [Checker(group).check(part) for part in parts]
+    together: dict[tuple[str, str | None], list[int]] = {}
+    for piece in pieces:
+        for key, rows in said(piece.findings).items():
+            together.setdefault(key, []).extend(rows)
+    assert said(whole.findings) == together
+    assert meant(whole.frame) == [record for piece in pieces for record in meant(piece.frame)]
+
+
+def meant(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return records without the marks of the clear token where it is not."""
+    rows = frame.rows(named=True)
+    return [{name: value for name, value in row.items() if value or CLEARED not in name} for row in rows]

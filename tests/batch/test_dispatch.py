@@ -47,8 +47,9 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have blocks of a few records, so that a small file has many."""
+    """Have blocks of a few records, so that a small file has many, and is mapped in threads as a large one is."""
     monkeypatch.setattr("batch.examination.Reader", functools.partial(Reader, sizes=Sizes(block=100)))
+    monkeypatch.setattr("batch.dispatch._FEW", 0)
 
 
 def sizes(there: Destination) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import threading
 import time
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +16,9 @@ from hypothesis import strategies as st
 from support.made import a_claim
 
 from batch import packets as module
+from batch.answers import Answer
 from batch.batch import Batch, State
 from batch.ledger import Ledger
-from batch.answers import Answer
 from batch.packets import Packet
 
 pytest_plugins = ("support.ledgers",)
@@ -115,21 +116,32 @@ def test_a_batch_is_bounded_and_what_is_too_much_goes_into_the_next(
     assert ids(found) == ids(ours)
 
 
-def test_two_that_gather_at_once_share_no_packet_and_lose_none(ledger_url: str) -> None:
-    with Ledger.open(ledger_url) as one, Ledger.open(ledger_url) as two:
-        ours = [packet for _ in range(20) for packet in taken(one, *(a_packet() for _ in range(3)))]
-        late = [a_packet() for _ in range(20)]
-        with ThreadPoolExecutor(3) as pool:
-            adding = pool.submit(lambda: [taken(one, packet) for packet in late])
-            batches = [*pool.map(lambda ledger: ledger.packets.gather("abc"), [one, two] * 10)]
-            adding.result()
-        found = [packet for batch in batches if batch for packet in one.packets.of(batch.id)]
-        for batch in batches:
-            if batch:
-                closed(one, batch)
-        if one.packets.waiting():
-            found += one.packets.of(gathered(two).id)
-        assert sorted(ids(found)) == sorted(ids(ours + late))
+def test_of_two_that_gather_at_once_one_has_all(ledger_url: str) -> None:
+    with Ledger.open(ledger_url) as one, Ledger.open(ledger_url) as two, ThreadPoolExecutor(2) as pool:
+        together = threading.Barrier(2, timeout=30)
+
+        def gather(ledger: Ledger) -> Batch | None:
+            together.wait()
+            return ledger.packets.gather("abc")
+
+        for _ in range(15):
+            ours = taken(one, *(a_packet() for _ in range(3)))
+            (batch,) = filter(None, pool.map(gather, [one, two]))
+            assert ids(one.packets.of(batch.id)) == ids(ours)
+            closed(two, batch)
+
+
+def test_what_is_taken_while_others_gather_is_not_lost(ledger_url: str) -> None:
+    with Ledger.open(ledger_url) as one, Ledger.open(ledger_url) as two, ThreadPoolExecutor(1) as pool:
+        ours = [a_packet() for _ in range(40)]
+        taking = pool.submit(lambda: [taken(one, packet) for packet in ours])
+        found: list[Packet] = []
+        while not taking.done() or two.packets.waiting():
+            if batch := two.packets.gather("abc"):
+                found += two.packets.of(batch.id)
+                closed(two, batch)
+        taking.result()
+        assert ids(found) == ids(ours)
 
 
 # Finding

@@ -158,7 +158,7 @@ requests = st.tuples(
 
 
 @given(rounds=st.lists(st.lists(requests, min_size=1, max_size=6), min_size=1, max_size=4))
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_however_requests_share_names_each_distinct_one_makes_one_record(
     taker: Taker, ledger: Ledger, zone: Folder, rounds: list[list[tuple[list[str], str, bytes]]]
 ) -> None:

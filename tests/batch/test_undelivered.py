@@ -6,16 +6,18 @@ import csv
 import io
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch import rowset
 from batch.outcome import Finding, Outcome
-from batch.reading import REPORT, Reader
+from batch.reading import REPORT, Reader, Sizes, verbatim
 from batch.reading.mended import restore
 from batch.sheet import neutral
 from batch.undelivered import write
@@ -113,6 +115,7 @@ def test_neutralising_can_be_undone(cell: str) -> None:
     assert neutral(cell) == cell or neutral(cell)[0] == "'"
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(CELLS, min_size=2, max_size=2), min_size=1, max_size=5), st.data())
 def test_a_file_dropped_again_holds_what_the_first_one_held(cells: list[list[str]], data: st.DataObject) -> None:
     chosen = data.draw(st.sets(st.integers(1, len(cells)), min_size=1))
@@ -121,11 +124,42 @@ def test_a_file_dropped_again_holds_what_the_first_one_held(cells: list[list[str
     assert again == [cells[row - 1] for row in sorted(chosen)]
 
 
+@settings(deadline=None)
 @given(CELLS)
 def test_the_destinations_words_and_odd_names_are_safe(words: str) -> None:
     lines = table(written(b"a,b\n1,2\n", [("crm", a_finding(1, column=words, message=words))]))
     assert lines[1] == ["1", "crm", "invalid", "email.format", neutral(words), neutral(words), "1", "2"]
     assert restore(lines[1][5]) == words
+
+
+def expected(cells: list[list[str]], findings: Said) -> bytes:
+    """Return the undelivered file of a table, line by line."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerow([*REPORT, *cells[0]])
+    for row, own in enumerate(cells[1:], start=1):
+        said: dict[str | None, list[Finding]] = {}
+        for integration, finding in findings:
+            if row in finding.rows:
+                said.setdefault(integration, []).append(finding)
+        for integration, these in said.items():
+            column, message = these[0].column or "", "; ".join(one.message for one in these)
+            words = [integration or "", these[0].outcome.value, these[0].code, neutral(column), neutral(message)]
+            line = [str(row), *words, *map(neutral, own)]
+            quoting = csv.QUOTE_ALL if "\r" in "".join(line) else csv.QUOTE_MINIMAL
+            csv.writer(text, lineterminator="\n", quoting=quoting).writerow(line)
+    return text.getvalue().encode()
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(CELLS, min_size=1, max_size=3), min_size=1, max_size=9), st.data())
+def test_every_line_is_what_it_would_be_by_itself(cells: list[list[str]], data: st.DataObject) -> None:
+    rows = st.sets(st.integers(1, len(cells)), min_size=1)
+    each = st.builds(lambda of, rows, code, words: (of, a_finding(*rows, code=code, column=words, message=words)),
+                     st.sampled_from([None, "crm", "web"]), rows, st.sampled_from("xyz"), CELLS)  # fmt: skip
+    findings = data.draw(st.lists(each, max_size=6))
+    drop = delimited([["a", "b"], *cells])
+    with patch("batch.undelivered.verbatim", partial(verbatim, sizes=Sizes(block=data.draw(st.integers(1, 60))))):
+        assert written(drop, findings) == expected([["a", "b"], *cells], findings)
 
 
 def test_the_file_is_written_as_the_groups_files_are() -> None:

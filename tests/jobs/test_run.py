@@ -211,7 +211,7 @@ def test_a_process_killed_at_random_moments_loses_nothing(tmp_path: Path, there:
     assert {file: share["delivered"] for file, share in shares.items()} == {FILE: 600, f"{KEY}/b.csv": 100}
     taken = Counter(map(int, there.rows()))
     assert set(taken) == {*range(1, 601), *range(1000, 1100)}
-    assert sum(n - 1 for n in taken.values()) <= sum(share["possible_duplicates"] for share in shares.values())
+    assert sum(n > 1 for n in taken.values()) <= sum(share["possible_duplicates"] for share in shares.values())
     assert len({(call.key, call.body) for call in there.calls}) == len({call.key for call in there.calls})
     once = {call.key: call for call in there.calls}.values()
     assert sum(len(call.records) for call in once) == 700  # a receiver that goes by the keys has each row once

@@ -139,9 +139,7 @@ class Installation:
             return [json.loads(line) for line in text.splitlines()]
         return list(csv.DictReader(io.StringIO(text)))
 
-    def flatdrop(
-        self, *words: str, lease: float | None = None, first: str = "", **how: Any
-    ) -> subprocess.Popen[str]:
+    def flatdrop(self, *words: str, lease: float | None = None, first: str = "", **how: Any) -> subprocess.Popen[str]:
         """Start the command line in a process of its own; with `lease`, a dead process is found out sooner.
 
         `first` is code that it runs before.

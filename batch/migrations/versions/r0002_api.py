@@ -44,9 +44,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_packets_batch", "packets", ["batch"])
     waits = sa.text("batch IS NULL")
-    op.create_index(
-        "packets_waiting", "packets", ["group_key", "seq"], sqlite_where=waits, postgresql_where=waits
-    )
+    op.create_index("packets_waiting", "packets", ["group_key", "seq"], sqlite_where=waits, postgresql_where=waits)
     op.create_table(
         "answers",
         _text("name"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from batch.reading import Block, Part, Reader, Sizes, Tally, Verbatim, verbatim
+from batch.reading import Block, Chosen, Reader, Sizes, Tally, is_json_lines, verbatim
 from config.files import FileFormat
 
 
@@ -54,10 +54,15 @@ def check_account(read: Read) -> None:
     assert list(read.verbatim) == list(range(1, row))
 
 
-def _records(part: Part) -> Iterator[tuple[int, Verbatim]]:
-    yield from part.odd.items()
-    for row, *cells in part.even.iter_rows():
-        yield row, cells
+def _verbatim(chosen: Chosen) -> Iterator[tuple[int, str | list[str]]]:
+    if is_json_lines(chosen.source.name):
+        for texts in chosen.lines():
+            yield from texts.items()
+        return
+    for part in chosen.tables():
+        cells = {row: cells for row, *cells in part.even.iter_rows()} | dict(part.odd)
+        assert sorted(cells) == part.rows.tolist()
+        yield from sorted(cells.items())
 
 
 Reading = Callable[..., Read]
@@ -69,7 +74,7 @@ def read_file(path: Path, name: str, sizes: Sizes, **format_: Any) -> Read:
     blocks = list(reader)
     chosen = verbatim(path, name, files, np.arange(1, reader.records + 1), sizes)
     assert chosen.header == (reader.header or ())
-    read = Read(blocks, reader, dict(sorted(record for part in chosen.parts() for record in _records(part))))
+    read = Read(blocks, reader, dict(_verbatim(chosen)))
     check_account(read)
     return read
 
