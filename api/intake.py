@@ -66,7 +66,7 @@ class Intake:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._full.wait(), self._window)
             these, self._waiting = self._waiting, []
-            self._size, self._enough = 0, 1
+            self._size, self._enough = 0, len(these)
             self._some.clear()
             self._full.clear()
             if these:
