@@ -14,7 +14,21 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, Self, TypedDict, Unpack
 
-from sqlalchemy import Connection, Engine, Row, Select, case, delete, exists, func, literal, select, tuple_, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Row,
+    Select,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    literal,
+    select,
+    tuple_,
+    update,
+)
 
 from batch import database, packing
 from batch import statements as sql
@@ -25,9 +39,12 @@ from batch.keys import Keys
 from batch.packets import Packets
 from batch.tables import Trigger, Utc, batches, chunks, configs, drops, fires, reported, runs
 
-_BATCH = select(*(batches.c[field.name] for field in fields(Batch)))
 _FREE: dict[str, Any] = {"owner": None, "lease_until": None}
 _PAGE = 500  # chunks read at a time, so that no slow reader holds a transaction open
+_BATCH = select(*(batches.c[field.name] for field in fields(Batch)))
+_BY_ID = _BATCH.where(batches.c.id == bindparam("batch"))
+_AFTER = (chunks.c.batch == bindparam("batch"), chunks.c.seq > bindparam("after"))
+_CHUNKS = select(chunks).where(*_AFTER).order_by(chunks.c.seq).limit(_PAGE)
 
 
 class Description(TypedDict, total=False):
@@ -127,7 +144,7 @@ class Ledger:
         if "\0" in batch_id:
             return None  # PostgreSQL does not take the question
         with database.read(self._engine) as connection:
-            return next(_found(connection, _BATCH.where(batches.c.id == batch_id)), None)
+            return next(_found(connection, _BY_ID, batch=batch_id), None)
 
     def batches(
         self,
@@ -191,7 +208,8 @@ class Ledger:
         with database.write(self._engine) as connection:
             # counted from what stands there, which is 0 once the run got further than those before it
             attempts = batches.c.attempts - case((batches.c.attempts > 0, int(not crashed)), else_=0)
-            sql.update_fenced(connection, claim, **_FREE, attempts=attempts)
+            sql.fence(connection, claim)
+            connection.execute(update(batches).where(batches.c.id == claim.batch.id).values(**_FREE, attempts=attempts))
 
     def progressed(self, claim: Claim) -> None:
         """Note that this run got further than those before it, so that it is no failed attempt even if it is killed."""
@@ -221,10 +239,11 @@ class Ledger:
     ) -> Batch:
         """Close the batch in the given state, and give its lease back; `finished_at` is now, unless told."""
         closed: dict[str, Any] = {"state": state, "reason": reason and packing.storable(reason), "attempts": 0}
-        closed["rows_invalid"] = func.coalesce(rows_invalid, batches.c.rows_invalid)
+        if rows_invalid is not None:
+            closed["rows_invalid"] = rows_invalid
         with database.write(self._engine) as connection:
             sql.update_fenced(connection, claim, **_FREE, **closed, finished_at=finished_at or sql.now(connection))
-            return next(_found(connection, _BATCH.where(batches.c.id == claim.batch.id)))
+            return next(_found(connection, _BY_ID, batch=claim.batch.id))
 
     # --- chunks
 
@@ -242,18 +261,16 @@ class Ledger:
 
     def chunks(self, batch_id: str, integration: str | None = None) -> Iterator[Chunk]:
         """Yield the batch's chunks in the order in which they were first committed."""
-        query = select(chunks).where(chunks.c.batch == batch_id).order_by(chunks.c.seq).limit(_PAGE)
-        if integration is not None:
-            query = query.where(chunks.c.integration == integration)
+        query = _CHUNKS if integration is None else _CHUNKS.where(chunks.c.integration == integration)
         after, page = 0, None
         while page is None or len(page) == _PAGE:
-            page = self._page(query.where(chunks.c.seq > after))
+            page = self._page(query, batch=batch_id, after=after)
             yield from map(packing.unpack, page)
             after = page[-1].seq if page else after
 
-    def _page(self, query: Select[Any]) -> Sequence[Row[Any]]:
+    def _page(self, query: Select[Any], **which: Any) -> Sequence[Row[Any]]:
         with database.read(self._engine) as connection:
-            return connection.execute(query).all()
+            return connection.execute(query, which).all()
 
     def reopen(self, batch_id: str, reopened: Sequence[Chunk], *, config: str | None) -> bool:
         """Queue a closed batch again, to owe the rows of the given chunks; False when it is not closed.
@@ -313,5 +330,5 @@ def _describe(connection: Connection, claim: Claim, known: Description) -> None:
         connection.execute(this_run.values(config=known["config"]))
 
 
-def _found(connection: Connection, query: Select[Any]) -> Iterator[Batch]:
-    return (Batch(*row) for row in connection.execute(query))
+def _found(connection: Connection, query: Select[Any], **which: Any) -> Iterator[Batch]:
+    return (Batch(*row) for row in connection.execute(query, which))

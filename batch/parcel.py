@@ -36,6 +36,11 @@ class Parcel:
         """The SHA-256 of the items, which tells whether a later run would send the same."""
         return hashlib.sha256(self.text).hexdigest()
 
+    @cached_property
+    def sizes(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """The bytes of each item."""
+        return self.items.str.len_bytes().to_numpy().astype(np.int64)
+
     def ready(self) -> Parcel:
         """Work out now, in this thread, what sending will ask for, and return the parcel."""
         _ = self.payload
@@ -85,7 +90,7 @@ def waves(parcel: Parcel) -> list[Parcel]:
 
 def cut(parcel: Parcel, records: int, size: int) -> Iterator[Parcel]:
     """Cut into parcels of at most `records` records and `size` bytes of items with the commas between them."""
-    ends = np.cumsum(sizes(parcel) + 1)
+    ends = np.cumsum(parcel.sizes + 1)
     start, total = 0, len(parcel)
     while start < total:
         before = ends[start - 1] if start else 0
@@ -93,8 +98,3 @@ def cut(parcel: Parcel, records: int, size: int) -> Iterator[Parcel]:
         end = min(start + records, max(fitting, start + 1), total)
         yield parcel.part(start, end)
         start = end
-
-
-def sizes(parcel: Parcel) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return the bytes of each item."""
-    return parcel.items.str.len_bytes().to_numpy().astype(np.int64)

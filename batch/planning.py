@@ -47,7 +47,7 @@ class Planner:
         names = mapped.values[identity].str.to_lowercase() if identity else None
         parcel = Parcel(mapped.values[ROW].to_numpy(), texts, names)
         findings = [_finding(problem) for problem in mapped.problems]
-        large = parcels.sizes(parcel) > self.room
+        large = parcel.sizes > self.room
         if large.any():
             findings.append(self._too_large(parcel.rows[large]))
             parcel = parcel.only(~large)

@@ -21,6 +21,8 @@ from batch.errors import LeaseLost
 from batch.tables import Trigger, Utc, batches, chunks, runs
 
 _UPDATABLE = [column.name for column in chunks.c if column.name not in {"seq", "batch", "id"}]
+# statements that every batch runs several times are built once: building one costs more than running it
+_CLAIMED = update(batches).where(batches.c.id == bindparam("claimed"))
 _HELD = select(batches.c.token, batches.c.owner).where(batches.c.id == bindparam("batch")).with_for_update()
 
 
@@ -65,7 +67,7 @@ def fence(connection: Connection, claim: Claim) -> None:
 def update_fenced(connection: Connection, claim: Claim, **values: Any) -> None:
     """Update the claimed batch, if the claim is still the current one."""
     fence(connection, claim)
-    connection.execute(update(batches).where(batches.c.id == claim.batch.id).values(**values))
+    connection.execute(_CLAIMED, {"claimed": claim.batch.id, **values})
 
 
 def insert(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:

@@ -43,7 +43,7 @@ def write(to: Path, drop: Path, name: str, files: FileFormat, findings: Iterable
     if is_json_lines(name):
         with to.open("w", encoding="utf-8", newline="\n") as file:
             for texts in source.lines() if len(rows) else ():
-                file.writelines(f"{line}\n" for line in _json_lines(ledger.of(list(texts)), texts))
+                file.writelines(_json_lines(ledger.of(list(texts)), texts))
         return
     # one encoding that holds everything; its mark tells readers (and ours) where the group declares another one
     encoding = "utf-8" if codecs.lookup(files.encoding).name == "utf-8" else "utf-8-sig"
@@ -75,7 +75,7 @@ def _json_lines(entries: pl.DataFrame, texts: Mapping[int, str]) -> Iterator[str
     for row, *said in entries.iter_rows():
         head, text = f'{{"{_ROW}": {row}, {_members(*said)}', texts[row]
         rest = text.strip()[1:].lstrip() if _is_object(text) else f'"_text": {json.dumps(text, ensure_ascii=False)}}}'
-        yield f"{head}}}" if rest == "}" else f"{head}, {rest}"
+        yield f"{head}}}\n" if rest == "}" else f"{head}, {rest}\n"
 
 
 @lru_cache
@@ -86,12 +86,13 @@ def _members(*said: str) -> str:
 
 def _is_object(text: str) -> bool:
     """Say whether a text is a JSON object; what the quick and strict way takes, the other one takes too."""
-    with suppress(msgspec.MsgspecError, RecursionError):
+    try:
         _OBJECT.decode(text)
-        return True
-    with suppress(ValueError, RecursionError):
-        return isinstance(json.loads(text), dict)
-    return False
+    except (msgspec.MsgspecError, RecursionError):
+        with suppress(ValueError, RecursionError):
+            return isinstance(json.loads(text), dict)
+        return False
+    return True
 
 
 class _Entries:

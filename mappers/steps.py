@@ -42,8 +42,8 @@ class Steps:
     """Expressions for one step after the other.
 
     `asks` says for each column, the row number's first, whether the clear token stands in it anywhere; `cleared` is
-    for an attribute where it does. `tidy` makes the text tidy, `meant` adds what it means and where it says nothing;
-    `keeps` is for each attribute that has rules where they are kept; `typed` are the row number and the values.
+    for an attribute where it does. `tidy` makes texts tidy, and `meant` adds the values that they mean; `keeps` says of
+    each attribute that has rules where they are kept; `typed` are the values under the attributes' own names.
     """
 
     asks: list[pl.Expr]

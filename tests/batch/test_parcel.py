@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.parcel import Parcel, cut, join, sizes, waves
+from batch.parcel import Parcel, cut, join, waves
 
 ITEMS = st.lists(st.text("aå😀", max_size=5).map(lambda text: json.dumps({"a": text}, ensure_ascii=False)), max_size=30)
 
@@ -92,4 +92,4 @@ def test_the_payload_tells_what_is_sent_apart() -> None:
     texts = [["1", "2"], ["2", "1"], ["1"], ['"å"', "2"]]
     assert len({parcel(items).payload for items in texts}) == len(texts)
     assert parcel(["1", "2"], first=1).payload == parcel(["1", "2"], first=9).ready().payload
-    assert sizes(parcel(['"å"', "", '"😀"'])).tolist() == [4, 0, 6]
+    assert parcel(['"å"', "", '"😀"']).sizes.tolist() == [4, 0, 6]
