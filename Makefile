@@ -38,6 +38,7 @@ check: $(STAMP) ## style, types and the direction of imports
 bench: $(STAMP) ## a million rows, and records by the API, against the least work that does the same
 	$(BIN)/python -m benchmarks.million
 	$(BIN)/python -m benchmarks.records
+	$(BIN)/python -m benchmarks.gathering
 
 docs: $(STAMP) ## write the generated pages of docs/ again
 	$(BIN)/python -m jobs.reference docs
