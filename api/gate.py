@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote
@@ -85,7 +86,8 @@ class Gate:
         if pace is None:
             pace = self._paces[credential.id] = AsyncLimiter(max(1.0, self.pace), max(1.0, self.pace) / self.pace)
         if not pace.has_capacity():
-            raise ApiError(429, "rate", "This key makes too many requests; slow down.", retry_after=1)
+            again = math.ceil(1 / self.pace)
+            raise ApiError(429, "rate", "This key makes too many requests; slow down.", retry_after=again)
         await pace.acquire()
 
 
