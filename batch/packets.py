@@ -7,7 +7,7 @@ is never delivered. Every method raises `LedgerError` when the database cannot b
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from itertools import accumulate
@@ -111,7 +111,7 @@ class Packets:
         waiting = _PACKET.where(packets.c.group_key == group_key, packets.c.batch.is_(None))
         with database.write(self._engine) as connection:
             rows = connection.execute(waiting.order_by(packets.c.seq).limit(_MOST_PACKETS).with_for_update())
-            these = _together([Packet(*row) for row in rows])
+            these = list(_up_to(_MOST_ROWS, (Packet(*row) for row in rows)))
             # looked at once the packets are locked: nobody else gathers now
             if not these or not set(in_hand).issuperset(_unfinished(connection, group_key)):
                 return None
@@ -162,12 +162,8 @@ def _unfinished(connection: Connection, group_key: str) -> list[str]:
     return [row.id for row in ordered if is_records(row.file)]
 
 
-def _together(waiting: Sequence[Packet]) -> list[Packet]:
-    """Return as many packets as make one batch."""
-    return list(_up_to(waiting, _MOST_ROWS))
-
-
-def _up_to(waiting: Sequence[Packet], rows: int) -> Iterator[Packet]:
+def _up_to(rows: int, waiting: Iterable[Packet]) -> Iterator[Packet]:
+    """Yield as many packets as make one batch."""
     for packet in waiting:
         yield packet
         rows -= packet.rows

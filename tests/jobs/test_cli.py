@@ -12,10 +12,9 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -25,47 +24,20 @@ from integrations import sandbox
 from jobs import cli, screen
 from jobs.commandline import commands
 
+if TYPE_CHECKING:
+    from support.commandline import Flatdrop  # pytest itself imports it, to rewrite its asserts
+
+pytest_plugins = ("support.commandline",)
+
 GROUP = "acme-se"
 IDS = re.compile(r"\d{8}T\d{6}Z-[a-z2-7]{8}")
 
 
-@dataclass(frozen=True)
-class Result:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """What stands on stdout, which must be one document and nothing else."""
-        return json.loads(self.out)
-
-
-class Flatdrop:
-    """The command line, in this process."""
-
-    def __init__(self, patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]) -> None:
-        self._patch, self._capture = patch, capture
-
-    def __call__(self, *words: object) -> Result:
-        self._patch.setattr(sys, "argv", ["flatdrop", *map(str, words)])
-        self._capture.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = self._capture.readouterr()
-        result = Result(int(ended.value.code or 0), printed.out, printed.err)
-        assert "Traceback" not in result.err + result.out
-        assert "fault of the program" not in result.err
-        return result
-
-
 @pytest.fixture
-def flatdrop(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Flatdrop]:
-    for name in [name for name in os.environ if name.startswith("FLATDROP_")]:
-        monkeypatch.delenv(name)
+def flatdrop(flatdrop: Flatdrop, monkeypatch: pytest.MonkeyPatch) -> Flatdrop:
+    """The command line, which tries each request once."""
     monkeypatch.setenv("FLATDROP_DELIVERY__TRIES", "1")
-    yield Flatdrop(monkeypatch, capsys)
-    structlog.reset_defaults()
+    return flatdrop
 
 
 @dataclass(frozen=True)
