@@ -41,7 +41,7 @@ class _Way:
     @property
     def free_from(self) -> float:
         """When to look for the next batch; the more are under way, the longer the next one is gathered."""
-        return self.looked + (_ABANDONED if self.trouble else APART * 2 ** max(0, len(self.line) - 1))
+        return self.looked + (_ABANDONED if self.trouble else APART * 2 ** max(0, len(self.line) - 2))
 
 
 class Courier:
