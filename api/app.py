@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Event
+from typing import Any, Protocol
 
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
@@ -18,7 +19,7 @@ from api.endpoint import Answer, Endpoint, Handle, signed
 from api.errors import ApiError
 from api.gate import Gate
 from api.health import Health
-from api.intake import Intake
+from api.intake import Intake, Results
 from api.keyring import Keyring
 from api.openapi import document
 from api.records import Records
@@ -27,9 +28,19 @@ from api.signature import Verifier
 from api.uploads import Uploads
 from batch.dropzone import DropZone
 from batch.ledger import Ledger
-from batch.taking import Taker
+from batch.taking import Offer
 from config.deployment import Api
 from config.group import Group
+
+
+class Takes(Protocol):
+    """What takes records while its block lasts."""
+
+    def take(self, offers: Sequence[Offer], /) -> Awaitable[Results]:
+        """Begin to take records; what is asked first is taken first."""
+
+    async def __aenter__(self) -> object: ...
+    async def __aexit__(self, kind: Any, error: Any, trace: Any, /) -> object: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +55,7 @@ class Installation:
     ledger: Ledger
     zone: DropZone
     keyring: Keyring
+    taker: Takes
     taken: Callable[[], object]
     write: Callable[[str], object]
     stopping: Event = field(default_factory=Event)
@@ -55,7 +67,7 @@ def application(of: Installation) -> Router:
     verifier = Verifier(settings.region, settings.service, of.keyring.find, settings.clock_skew)
     gate = Gate(of.keyring, verifier, settings.max_body, settings.requests_per_second)
     access = AccessLog(of.write)
-    intake = Intake(Taker(of.ledger.packets, of.zone, of.groups).take, settings.window, of.taken)
+    intake = Intake(of.taker.take, settings.window, of.taken)
     window = timedelta(seconds=settings.clock_skew)
     records = Records(of.groups, of.ledger, intake, Settling(of.ledger.packets, of.stopping), window)
     batches, uploads = Batches(of.ledger), Uploads(of.zone, verifier, of.keyring, settings)
@@ -69,7 +81,7 @@ def application(of: Installation) -> Router:
 
     @asynccontextmanager
     async def lifespan(_app: Router) -> AsyncIterator[None]:
-        async with intake:
+        async with of.taker, intake:
             yield
         access.flush()
 

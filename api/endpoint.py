@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -46,7 +46,7 @@ class Endpoint:
     async def _not_allowed(self, _scope: Scope, _receive: Receive) -> Reply:
         """Answer a method that this route does not take, HEAD and OPTIONS too: there is nothing here to browse."""
         refused = reply.refusal(ApiError(405, "request.method", "This path does not take this method."))
-        return replace(refused, headers=((b"allow", ", ".join(sorted(self.answers)).encode()),))
+        return refused._replace(headers=((b"allow", ", ".join(sorted(self.answers)).encode()),))
 
 
 def signed(gate: Gate, handle: Handle) -> Answer:

@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from aiolimiter import AsyncLimiter
@@ -20,8 +21,7 @@ _PATIENCE = 30  # seconds in which the whole of a body must come
 _BARE = {b"content-encoding": b"identity", b"transfer-encoding": b"chunked"}
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A request whose caller is known: `parameters` come from its path, `query` and `headers` are decoded."""
 
     signed: Signed

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-import structlog
-
 from api.errors import ApiError
-from batch.dropzone import DropZoneError
-from batch.errors import LedgerError
+from batch.careful import Failed
 from batch.taking import Offer, Result
 
 _MOST = 10_000  # records that may wait; more come than can be written
 _MOST_BYTES = 256 << 20  # that they may have together
+_AT_ONCE = 2  # commits: one is written, and the next one is there when that is done
 
-log = structlog.get_logger()
-
-Take = Callable[[Sequence[Offer]], list[Result]]
+Results = Sequence[Result | Failed]
+Take = Callable[[Sequence[Offer]], Awaitable[Results]]
+"""Begins to take records in the moment it is called; what is called first is taken first."""
 
 
 class Intake:
-    """One commit at a time, in a thread of its own; what comes meanwhile goes into the next one, together.
+    """Gathers records into commits, of which the next gathers while one is written.
 
-    A commit begins when as many records wait as went into the last one, and at the latest `window` seconds after the
-    first of them came: one caller alone does not wait, and many share.
+    A commit begins when half of the records that are on their way wait for it, and at the latest `window` seconds after
+    the first of them came: one caller alone does not wait, and many share two commits, heard and written in turn.
 
     Used as `async with Intake(take, window) as intake:`; the block is left when all that was offered is decided.
     """
@@ -38,10 +35,9 @@ class Intake:
         self._take, self._window, self._taken = take, window, taken
         self._waiting: list[tuple[Offer, asyncio.Future[Result]]] = []
         self._size, self._enough = 0, 1
-        self._some = asyncio.Event()
-        self._full = asyncio.Event()
-        self._closing = False
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="intake")
+        self._under_way: deque[int] = deque()
+        self._commits: set[asyncio.Task[None]] = set()
+        self._due: asyncio.TimerHandle | None = None
 
     async def offer(self, offer: Offer) -> Result:
         """Return what became of a record once it is durable, or is refused.
@@ -52,66 +48,55 @@ class Intake:
         """
         if len(self._waiting) >= _MOST or self._size >= _MOST_BYTES:
             raise ApiError(503, "overloaded", "More records come than can be written; try again.", retry_after=1)
-        decided: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        decided: asyncio.Future[Result] = loop.create_future()
         self._waiting.append((offer, decided))
         self._size += len(offer.line)
-        self._some.set()
-        if len(self._waiting) >= self._enough:
-            self._full.set()
+        if self._due is None:
+            self._due = loop.call_later(self._window, self._hurry)
+        self._begin()  # now: a task would begin when the loop has heard everybody who speaks at the moment
         return await decided
 
-    async def _run(self) -> None:
-        while not self._closing or self._waiting:
-            await self._some.wait()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._full.wait(), self._window)
-            these, self._waiting = self._waiting, []
-            self._size, self._enough = 0, len(these)
-            self._some.clear()
-            self._full.clear()
-            if these:
-                await self._commit(these)
+    def _hurry(self) -> None:
+        """Let no record wait for others any longer."""
+        self._enough = 1
+        self._begin()
 
-    async def _commit(self, these: Sequence[tuple[Offer, asyncio.Future[Result]]]) -> None:
-        offers = [offer for offer, _ in these]
-        results = await asyncio.get_running_loop().run_in_executor(self._thread, self._each, offers)
-        for (_, decided), result in zip(these, results, strict=True):
+    def _begin(self) -> None:
+        """Begin the next commit, if it is time for it."""
+        if not self._waiting or len(self._waiting) < self._enough or len(self._under_way) >= _AT_ONCE:
+            return
+        these, self._waiting, self._size = self._waiting, [], 0
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        results = self._take([offer for offer, _ in these])
+        self._under_way.append(len(these))
+        decided = self._decide([decided for _, decided in these], results)
+        self._commits.add(commit := asyncio.create_task(decided))
+        commit.add_done_callback(self._commits.discard)
+
+    async def _decide(self, these: Sequence[asyncio.Future[Result]], results: Awaitable[Results]) -> None:
+        told = await results
+        on_their_way = sum(self._under_way) + len(self._waiting)
+        self._under_way.popleft()  # what is begun first ends first
+        self._enough = -(-on_their_way // 2)
+        self._begin()
+        for decided, result in zip(these, told, strict=True):
             if decided.done():
                 continue  # its caller went away
-            if isinstance(result, _Failed):
+            if isinstance(result, Failed):
                 decided.set_exception(result.error)
             else:
                 decided.set_result(result)
         self._taken()
 
-    def _each(self, offers: Sequence[Offer]) -> Sequence[Result | _Failed]:
-        """Take records together; when a fault of the program comes up, each alone, so that only one of them fails."""
-        try:
-            return self._take(offers)
-        except (LedgerError, DropZoneError, OSError) as error:
-            return [_Failed(error)] * len(offers)
-        except Exception as error:
-            log.exception("intake.fault", records=len(offers))
-            if len(offers) == 1:
-                return [_Failed(error)]
-            return [result for offer in offers for result in self._each([offer])]
-
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._closing = True
-        self._some.set()
-        self._full.set()
-        await self._task
-        self._thread.shutdown()
-
-
-class _Failed:
-    """A record that was not taken because of what is no fault of it."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
+        while self._waiting or self._commits:
+            self._hurry()
+            await asyncio.wait(self._commits)

@@ -71,7 +71,9 @@ class Keyring:
             await asyncio.shield(self._next)  # a caller that is cancelled must not cancel it for the others
 
     def used(self, key_id: str) -> None:
-        """Note that a key is used now; `flush` writes it down."""
+        """Note that a key is used now, to the second or so; `flush` writes it down."""
+        if key_id in self._used:
+            return  # most often: it is asked for each request
         moment = datetime.now(UTC)
         with self._noting:
             self._used[key_id] = moment

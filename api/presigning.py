@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
 from api import signing
@@ -50,6 +51,7 @@ def presigned(query: bytes) -> Presigned:
     )
 
 
+@lru_cache(maxsize=256)  # most requests have the same headers
 def is_about_signature(name: bytes) -> bool:
     """Return whether a parameter or a header is one of the signature's, in whatever case it is written."""
     return name.lower().startswith(b"x-amz-")

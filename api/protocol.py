@@ -15,23 +15,27 @@ class Bounded(HttpToolsProtocol):
 
     _in_head = True
     _size = 0
-    _late: asyncio.TimerHandle
+    _late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Await the first head."""
         super().connection_made(transport)
-        self._late = self.loop.call_later(_PATIENCE, transport.close)
+        self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Await no more."""
-        self._late.cancel()
+        self._calm()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Read on, and refuse a head that goes on for too long."""
         was_in_head = self._in_head
         super().data_received(data)
-        if was_in_head and self._in_head:
+        if not self._in_head:
+            return
+        if self._late is None:  # most heads come in one piece, and need no timer
+            self._await_head()
+        if was_in_head:
             self._size += len(data)
             if self._size > _MOST and not self.transport.is_closing():
                 self.send_400_response("The head of the request is too large.")
@@ -40,11 +44,18 @@ class Bounded(HttpToolsProtocol):
         """Await the rest of a head."""
         super().on_message_begin()
         self._in_head, self._size = True, 0
-        self._late.cancel()
-        self._late = self.loop.call_later(_PATIENCE, self.transport.close)
+        self._calm()
 
     def on_headers_complete(self) -> None:
         """Go on with the whole head."""
         self._in_head = False
-        self._late.cancel()
+        self._calm()
         super().on_headers_complete()
+
+    def _await_head(self) -> None:
+        self._late = self.loop.call_later(_PATIENCE, self.transport.close)
+
+    def _calm(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None

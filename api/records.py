@@ -19,6 +19,7 @@ from api.gate import Call
 from api.intake import Intake
 from api.reply import Reply
 from api.settling import Settling
+from batch.answers import lasting, timed
 from batch.errors import LedgerError
 from batch.ledger import Ledger
 from batch.outcome import Finding
@@ -103,13 +104,13 @@ class Records:
         """Return what makes this request the same one when it comes again: its signature, and its idempotency key."""
         signed = call.signed
         until = int((signed.at + self.window + _MARGIN).timestamp())
-        # the time first: what comes together stands together in the ledger, which is several times as fast
-        names = {until.to_bytes(6) + _hash(b"signature", signed.credential.id.encode(), signed.signature): until}
+        names = {timed(until, _hash(b"signature", signed.credential.id.encode(), signed.signature)): until}
         if (given := call.headers.get(b"idempotency-key")) is not None:
             key = _KEY.fullmatch(given.decode("latin-1").strip())
             if key is None:
                 raise ApiError(400, "idempotency.key", "An Idempotency-Key is 1 to 255 visible ASCII characters.")
-            names[_hash(b"key", group_key.encode(), key[1].encode())] = int(time.time() + REMEMBERED.total_seconds())
+            by_key = lasting(_hash(b"key", group_key.encode(), key[1].encode()))
+            names[by_key] = int(time.time() + REMEMBERED.total_seconds())
         return names
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import msgspec
 from starlette.types import Send
@@ -16,18 +17,17 @@ Header = tuple[bytes, bytes]
 _JSON = (b"content-type", b"application/json")
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What a caller gets; `noted` is what the access log tells of it."""
 
     status: int
     body: bytes
     headers: tuple[Header, ...] = ()
-    noted: Mapping[str, str] = field(default_factory=dict)
+    noted: Mapping[str, str] = MappingProxyType({})
 
     def noting(self, **more: str) -> Reply:
         """Return the same reply with more for the access log."""
-        return Reply(self.status, self.body, self.headers, {**self.noted, **more})
+        return self._replace(noted={**self.noted, **more})
 
     async def send(self, send: Send) -> None:
         """Send the whole reply."""

@@ -22,16 +22,8 @@ _GLANCE = 0.01
 
 
 @contextmanager
-def serving(app: ASGIApp, host: str, port: int) -> Iterator[str]:
-    """Serve an application while the block lasts; requests that were let in are answered before it is left.
-
-    Yields:
-        The server's address, like `http://127.0.0.1:8080`.
-
-    Raises:
-        ConfigError: when the port cannot be listened on.
-    """
-    listener = _listener(host, port)
+def serving(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
+    """Serve an application while the block lasts; requests that were let in are answered before it is left."""
     config = uvicorn.Config(
         app,
         lifespan="on",
@@ -51,14 +43,18 @@ def serving(app: ASGIApp, host: str, port: int) -> Iterator[str]:
     try:
         while thread.is_alive() and not server.started:
             time.sleep(_GLANCE)
-        yield _address(listener)
+        yield
     finally:
         server.should_exit = True
         thread.join()
-        listener.close()
 
 
-def _listener(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
+    """Return a socket that listens.
+
+    Raises:
+        ConfigError: when the port cannot be listened on.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     try:
@@ -72,6 +68,7 @@ def _listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _address(listener: socket.socket) -> str:
+def address(listener: socket.socket) -> str:
+    """Return the address of what listens, like `http://127.0.0.1:8080`."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -68,6 +68,19 @@ class Checker:
 
         Several threads may check blocks at once.
         """
+        tidy, typed, findings = self._judged(frame)
+        bad, values = _rows(findings), tidy.select_seq(ROW, *typed)
+        good = values.filter(~values[ROW].is_in(bad)) if len(bad) else values
+        for seen in self._unique.values():
+            seen.add(good)
+        return Checked(good, findings)
+
+    def findings(self, frame: pl.DataFrame) -> tuple[Finding, ...]:
+        """Return what is wrong with the records of one block by themselves, as `check` does; nothing is remembered."""
+        return self._judged(frame)[2]
+
+    def _judged(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, Sequence[pl.Expr], tuple[Finding, ...]]:
+        """Return the tidy texts with the values that they mean, how to get the typed values, and what is wrong."""
         findings = list(self._unknown(frame))
         frame = self._wanted_of(frame)
         lists = frozenset(one.name for one in frame if isinstance(one.dtype, pl.List))
@@ -79,12 +92,7 @@ class Checker:
         findings += self._misplaced_lists(frame, lists)
         tidy = frame.with_columns_seq(step.tidy).with_columns_seq(step.meant)
         findings += self._broken_rules(tidy, tidy.select_seq(step.keeps))
-        typed = tidy.select_seq(ROW, *step.typed, *(CLEARED + name for name in asked))
-        bad = _rows(findings)
-        good = typed.filter(~typed[ROW].is_in(bad)) if len(bad) else typed
-        for seen in self._unique.values():
-            seen.add(good)
-        return Checked(good, tuple(findings))
+        return tidy, [*step.typed, *(pl.col(CLEARED + name) for name in asked)], tuple(findings)
 
     def finish(self) -> tuple[Finding, ...]:
         """Return what only the whole file can tell: values of unique attributes that stand in an earlier row."""

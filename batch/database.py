@@ -25,6 +25,7 @@ from sqlalchemy import (
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
 
 from batch.errors import LedgerError
+from batch.failpoints import reached
 from batch.migrations import REVISIONS
 
 FORMS = "write sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
@@ -105,14 +106,17 @@ def reading(engine: Engine) -> Connection:
 
 
 @contextmanager
-def write(engine: Engine) -> Iterator[Connection]:
-    """Write in one transaction.
+def write(engine: Engine, name: str) -> Iterator[Connection]:
+    """Write in one transaction, which has a name for failpoints.
 
     Raises:
         LedgerError: when the database refuses or cannot be reached.
     """
-    with explained(engine), engine.begin() as connection:
-        yield connection
+    with explained(engine):
+        with engine.begin() as connection:
+            yield connection
+            reached(f"ledger.{name}.before")
+        reached(f"ledger.{name}.after")
 
 
 @contextmanager
@@ -135,7 +139,7 @@ def explained(engine: Engine) -> Iterator[None]:
     """
     try:
         yield
-    except (exc.DBAPIError, exc.TimeoutError, sqlite3.Error) as error:
+    except (exc.DBAPIError, exc.TimeoutError, sqlite3.Error, OSError) as error:
         name = engine.url.set(query={}).render_as_string(hide_password=True)
         # Not the cause itself: it would bring the statement along.
         raise LedgerError(f"The ledger {name} cannot be used: {_reason(error)}.") from None

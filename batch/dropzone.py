@@ -57,7 +57,10 @@ class DropZone(Protocol):
         """Put a local file at the key, whole or not at all."""
 
     def put(self, key: str, content: bytes) -> None:
-        """Put a small file at the key, whole or not at all."""
+        """Put a small file at a new key; nobody may read it before this returns."""
+
+    def discard(self, key: str) -> None:
+        """Remove a file of the program's own, if it is there."""
 
     def read(self, key: str) -> bytes:
         """Return the bytes of a small file."""

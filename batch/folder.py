@@ -17,6 +17,7 @@ from uuid import uuid4
 from batch.batch import Drop
 from batch.dropzone import DropZoneError, spool
 from batch.errors import BatchError, DropChanged
+from batch.failpoints import around
 from batch.layout import Listing, is_group, sort_out
 
 STILL = 1.0
@@ -39,13 +40,13 @@ class FolderZone:
 
     def groups(self) -> list[str]:
         """Return the group keys under which something lies."""
-        with self._speaking(), os.scandir(self._root) as entries:
+        with self._speaking("groups"), os.scandir(self._root) as entries:
             names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         return sorted(name for name in names if is_group(name) and _is_text(name))
 
     def listing(self, group_key: str) -> Listing:
         """Return the drops and strays of exactly this group; files that are being written are waited for."""
-        with self._speaking():
+        with self._speaking("listing"):
             if self._path(f"{group_key}/_") is None:
                 raise DropZoneError(f"{group_key}/ in the drop zone is a symbolic link; make it a folder, or mount it.")
             found, odd = self._walk(group_key)
@@ -54,7 +55,7 @@ class FolderZone:
 
     def stat(self, key: str) -> Drop | None:
         """Return the file at the key as it is now, or None when there is none."""
-        with self._speaking(), suppress(FileNotFoundError, NotADirectoryError):
+        with self._speaking("stat"), suppress(FileNotFoundError, NotADirectoryError):
             path = self._path(key)
             found = path.lstat() if path else None
             if found and stat.S_ISREG(found.st_mode):
@@ -67,31 +68,36 @@ class FolderZone:
 
     def write(self, key: str, source: Path) -> None:
         """Put a local file at the key, whole or not at all, and see it safely to the disk."""
-        with source.open("rb") as whole:
-            self._put(key, whole)
+        with self._speaking("write"):
+            path = self._place(key)
+            # Directly under the group, where a name that begins with a dot is no drop.
+            half = self._root / key.partition("/")[0] / f".{uuid4().hex}"
+            try:
+                with source.open("rb") as whole:
+                    _copy(whole, half)
+                half.replace(path)
+            finally:
+                half.unlink(missing_ok=True)
+            _sync(path.parent)
 
     def put(self, key: str, content: bytes) -> None:
-        """Put a small file at the key, whole or not at all, and see it safely to the disk."""
-        self._put(key, io.BytesIO(content))
+        """Put a small file at a new key, and see it safely to the disk; nobody may read it before this returns."""
+        with self._speaking("put"):
+            path = self._place(key)
+            _copy(io.BytesIO(content), path)
+            _sync(path.parent)
 
     def upload_url(self, key: str, seconds: int) -> None:  # noqa: ARG002 - a folder has no address
         """Return None: nobody can reach a folder from elsewhere."""
         return
 
-    def _put(self, key: str, whole: BinaryIO) -> None:
-        with self._speaking():
-            path = self._path(key)
-            if path is None or path.parent == self._root:
-                raise DropZoneError("A file's key must lie in its group's folder, and not behind a symbolic link.")
-            self._make(path.parent)
-            # Directly under the group, where a name that begins with a dot is no drop.
-            half = self._root / key.partition("/")[0] / f".{uuid4().hex}"
-            try:
-                _copy(whole, half)
-                half.replace(path)
-            finally:
-                half.unlink(missing_ok=True)
-            _sync(path.parent)
+    def _place(self, key: str) -> Path:
+        """Return where a file with this key goes, in a folder that is there."""
+        path = self._path(key)
+        if path is None or path.parent == self._root:
+            raise DropZoneError("A file's key must lie in its group's folder, and not behind a symbolic link.")
+        self._make(path.parent)
+        return path
 
     def _make(self, folder: Path) -> None:
         """Make a folder, and see its name safely to the disk, once in the life of this process."""
@@ -107,9 +113,15 @@ class FolderZone:
             self._safe.clear()
         self._safe.add(folder)
 
+    def discard(self, key: str) -> None:
+        """Remove a file of the program's own, if it is there."""
+        with self._speaking("discard"), suppress(FileNotFoundError):
+            if path := self._path(key):
+                path.unlink()
+
     def read(self, key: str) -> bytes:
         """Return the bytes of a small file."""
-        with self._speaking():
+        with self._speaking("read"):
             path = self._path(key)
             if path is None or not stat.S_ISREG(path.lstat().st_mode):
                 raise DropZoneError(f"{key!r} is not a file in the drop zone.")
@@ -160,7 +172,7 @@ class FolderZone:
 
     def _pieces(self, drop: Drop) -> Iterator[bytes]:
         """Yield the drop's bytes, sure at both ends that the open file is the one that was listed."""
-        with self._speaking():
+        with self._speaking("fetch"):
             try:
                 with self._opened(drop.key) as file:
                     _same(drop, file)
@@ -183,12 +195,13 @@ class FolderZone:
             os.close(file)
 
     @contextmanager
-    def _speaking(self) -> Iterator[None]:
+    def _speaking(self, name: str) -> Iterator[None]:
         """Ask for the drop zone's folder, and turn what the system says into a sentence for an operator."""
         if not self._root.is_dir():
             raise DropZoneError(f"The drop zone's folder {self._root} does not exist; make it.")
         try:
-            yield
+            with around(f"zone.{name}"):
+                yield
         except OSError as error:
             raise DropZoneError(f"The drop zone cannot be used: {_printable(str(error))}.") from None
 
@@ -211,9 +224,13 @@ def _same(drop: Drop, file: int) -> None:
 
 def _copy(whole: BinaryIO, to: Path) -> None:
     with to.open("xb") as file:
-        shutil.copyfileobj(whole, file, _PIECE)
-        file.flush()
-        os.fsync(file.fileno())
+        try:
+            shutil.copyfileobj(whole, file, _PIECE)
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            to.unlink()
+            raise
 
 
 def _sync(folder: Path) -> None:

@@ -6,6 +6,7 @@ import ssl
 
 import aiohttp
 
+from batch.failpoints import reached
 from integrations.errors import Ambiguous, Retryable, Unauthorized
 from integrations.integration import Reply
 from integrations.request import Request
@@ -39,6 +40,7 @@ async def exchange(client: aiohttp.ClientSession, request: Request, seconds: flo
     connecting = min(_CONNECT_SECONDS, seconds / 2)  # a connection that is never made must show before time is up
     timeout = aiohttp.ClientTimeout(total=seconds, connect=connecting)
     try:
+        reached("send.before")
         async with client.request(
             request.method,
             request.url,
@@ -47,7 +49,9 @@ async def exchange(client: aiohttp.ClientSession, request: Request, seconds: flo
             allow_redirects=False,
             timeout=timeout,
         ) as response:
+            reached("send.answered")
             body = await _read(response)
+            reached("send.after")
             return Reply(response.status, {k.lower(): v for k, v in response.headers.items()}, body)
     except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError):
         raise Unauthorized("address.refused", "the destination's TLS certificate is not trusted") from None

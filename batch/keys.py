@@ -37,7 +37,7 @@ class Keys:
 
     def add(self, key_id: str, secret: bytes, name: str | None, groups: tuple[str, ...]) -> Key:
         """Add a key, valid from now."""
-        with database.write(self._engine) as connection:
+        with database.write(self._engine, "add_key") as connection:
             key = Key(key_id, secret, name, groups, sql.now(connection))
             connection.execute(api_keys.insert().values(**asdict(key)))
             return key
@@ -50,7 +50,7 @@ class Keys:
 
     def revoke(self, key_id: str) -> bool:
         """Make a key invalid from now on; False when there is none with this id. Its first revocation stands."""
-        with database.write(self._engine) as connection:
+        with database.write(self._engine, "revoke_key") as connection:
             first = func.coalesce(api_keys.c.revoked_at, literal(sql.now(connection), Utc))
             one = update(api_keys).where(api_keys.c.id == key_id).values(revoked_at=first)
             return connection.execute(one).rowcount == 1
@@ -62,5 +62,5 @@ class Keys:
         moment = bindparam("moment", type_=Utc)
         earlier = or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at < moment)
         note = update(api_keys).where(api_keys.c.id == bindparam("key"), earlier).values(last_used_at=moment)
-        with database.write(self._engine) as connection:
+        with database.write(self._engine, "note_keys") as connection:
             connection.execute(note, [{"key": key, "moment": at} for key, at in times.items()])

@@ -100,7 +100,7 @@ class Ledger:
 
     def add(self, drop: Drop, group_key: str) -> Batch | None:
         """Queue a new batch for the drop; None when this version of the file is known already."""
-        with database.write(self._engine) as connection:
+        with database.write(self._engine, "add") as connection:
             batch = sql.queue_batch(connection, group_key, drop.key, drop.version, drop.size)
             identity = {"group_key": group_key, "file": drop.key, "version": drop.version}
             if sql.insert_new(connection, drops, **identity, batch=batch.id):
@@ -126,7 +126,7 @@ class Ledger:
             original was itself forgotten.
         """
         batch_id = claim.batch.id
-        with database.write(self._engine) as connection:
+        with database.write(self._engine, "drop_duplicate") as connection:
             # Both are locked, in one order: two batches must not be forgotten in favour of each other.
             both = select(batches.c.id).where(batches.c.id.in_([batch_id, original_id])).order_by(batches.c.id)
             present = connection.scalars(both.with_for_update()).all()
@@ -175,7 +175,7 @@ class Ledger:
 
     def claim(self, batch_id: str, owner: str, seconds: float = 30) -> Claim | None:
         """Take the batch, to work on it alone; None when it is closed, gone, or somebody works on it."""
-        with database.write(self._engine) as connection:
+        with database.write(self._engine, "claim") as connection:
             now = sql.now(connection)
             taken = (
                 update(batches)
@@ -200,12 +200,12 @@ class Ledger:
 
     def renew(self, claim: Claim, seconds: float = 30) -> None:
         """Keep the claim for so many seconds from now."""
-        with database.write(self._engine) as connection:
+        with database.write(self._engine, "renew") as connection:
             sql.update_fenced(connection, claim, lease_until=sql.now(connection) + timedelta(seconds=seconds))
 
     def release(self, claim: Claim, *, crashed: bool = False) -> None:
         """Give an unfinished batch back, for anyone to go on with; unless it `crashed`, this was no attempt."""
-        with database.write(self._engine) as connection:
+        with database.write(self._engine, "release") as connection:
             # counted from what stands there, which is 0 once the run got further than those before it
             attempts = batches.c.attempts - case((batches.c.attempts > 0, int(not crashed)), else_=0)
             sql.fence(connection, claim)
@@ -213,7 +213,7 @@ class Ledger:
 
     def progressed(self, claim: Claim) -> None:
         """Note that this run got further than those before it, so that it is no failed attempt even if it is killed."""
-        with database.write(self._engine) as connection:
+        with database.write(self._engine, "progress") as connection:
             sql.update_fenced(connection, claim, attempts=0)
 
     def in_progress(self, batch_id: str) -> tuple[str, datetime] | None:
@@ -226,7 +226,7 @@ class Ledger:
 
     def describe(self, claim: Claim, **known: Unpack[Description]) -> None:
         """Write down what became known of the batch; its run keeps the config for audit."""
-        with database.write(self._engine) as connection:
+        with database.write(self._engine, "describe") as connection:
             _describe(connection, claim, known)
 
     def finish(
@@ -241,7 +241,7 @@ class Ledger:
         closed: dict[str, Any] = {"state": state, "reason": reason and packing.storable(reason), "attempts": 0}
         if rows_invalid is not None:
             closed["rows_invalid"] = rows_invalid
-        with database.write(self._engine) as connection:
+        with database.write(self._engine, "close") as connection:
             sql.update_fenced(connection, claim, **_FREE, **closed, finished_at=finished_at or sql.now(connection))
             return next(_found(connection, _BY_ID, batch=claim.batch.id))
 
@@ -252,7 +252,7 @@ class Ledger:
 
         What became `known` of the batch with them is written down in the same transaction.
         """
-        with database.write(self._engine) as connection:
+        with database.write(self._engine, "put_chunks") as connection:
             if known:
                 _describe(connection, claim, known)
             else:
@@ -279,7 +279,7 @@ class Ledger:
         """
         queued = {"state": State.QUEUED, "finished_at": None, "reason": None}
         closed = update(batches).where(batches.c.id == batch_id, batches.c.state.in_(CLOSED))
-        with database.write(self._engine) as connection:
+        with database.write(self._engine, "reopen") as connection:
             row = connection.execute(
                 closed.values(**queued, config=func.coalesce(config, batches.c.config)).returning(
                     batches.c.token, batches.c.config
@@ -296,7 +296,7 @@ class Ledger:
 
     def save_config(self, fingerprint: str, document: str) -> None:
         """Keep a group's config as it was when it was used."""
-        with database.write(self._engine) as connection:
+        with database.write(self._engine, "save_config") as connection:
             sql.insert_new(connection, configs, fingerprint=fingerprint, document=document)
 
     def config(self, fingerprint: str) -> str | None:
@@ -306,7 +306,7 @@ class Ledger:
 
     def report_once(self, group_key: str, key: str) -> bool:
         """Tell whether this is the first time that the key is to be reported."""
-        with database.write(self._engine) as connection:
+        with database.write(self._engine, "report") as connection:
             return sql.insert_new(connection, reported, group_key=group_key, file=key)
 
     def last_fire(self, group_key: str) -> datetime | None:
@@ -319,7 +319,7 @@ class Ledger:
 
     def fired(self, group_key: str, at: datetime) -> bool:
         """Take a nominal time of the group's schedule; False when it was taken already."""
-        with database.write(self._engine) as connection:
+        with database.write(self._engine, "fire") as connection:
             return sql.insert_new(connection, fires, group_key=group_key, at=at)
 
 

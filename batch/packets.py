@@ -47,6 +47,7 @@ class Packet:
         return f"{self.id}-{number}"
 
 
+_ENTER = packets.insert()
 _BATCH = select(*(batches.c[field.name] for field in fields(Batch)))
 _PACKET = select(*(packets.c[field.name] for field in fields(Packet)))
 
@@ -68,12 +69,12 @@ class Packets:
         Returns:
             False, and nothing is committed, when another process has answered one of the requests.
         """
-        with database.write(self._engine) as connection:
+        with database.write(self._engine, "take") as connection:
             if not answers.enter(connection, given):
                 connection.rollback()
                 return False
             if these:
-                connection.execute(packets.insert(), [asdict(packet) for packet in these])
+                connection.execute(_ENTER, [asdict(packet) for packet in these])
             return True
 
     def waiting(self) -> list[str]:
@@ -109,7 +110,7 @@ class Packets:
         None while an earlier batch of the group's records is unfinished, unless it is one of those `in_hand`.
         """
         waiting = _PACKET.where(packets.c.group_key == group_key, packets.c.batch.is_(None))
-        with database.write(self._engine) as connection:
+        with database.write(self._engine, "gather") as connection:
             rows = connection.execute(waiting.order_by(packets.c.seq).limit(_MOST_PACKETS).with_for_update())
             these = list(_up_to(_MOST_ROWS, (Packet(*row) for row in rows)))
             # looked at once the packets are locked: nobody else gathers now
@@ -148,7 +149,7 @@ class Packets:
 
     def forget_answers(self) -> int:
         """Delete the answers whose time is over, and return how many they were."""
-        with database.write(self._engine) as connection:
+        with database.write(self._engine, "forget_answers") as connection:
             return answers.forget(connection)
 
 

@@ -19,6 +19,7 @@ from botocore.exceptions import ConnectionError as NoConnectionError
 from batch.batch import Drop
 from batch.dropzone import DropZoneError, S3Settings, spool
 from batch.errors import BatchError, DropChanged
+from batch.failpoints import around
 from batch.layout import Listing, is_group, sort_out
 
 _PIECE = 1 << 20
@@ -64,7 +65,7 @@ class S3Zone:
     def __init__(self, bucket: str, prefix: str, settings: S3Settings) -> None:
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        with self._speaking():
+        with self._explained():
             self._client: Any = boto3.session.Session().client(
                 "s3",
                 endpoint_url=settings.endpoint_url,
@@ -89,7 +90,7 @@ class S3Zone:
 
     def stat(self, key: str) -> Drop | None:
         """Return the object at the key as it is now, or None when there is none."""
-        with self._speaking():
+        with self._speaking("stat"):
             try:
                 head = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)
             except ClientError as error:
@@ -104,28 +105,33 @@ class S3Zone:
 
     def write(self, key: str, source: Path) -> None:
         """Put a local file at the key, whole or not at all, in parts when it is large."""
-        with self._speaking():
+        with self._speaking("write"):
             self._client.upload_file(str(source), self._bucket, self._prefix + key)
 
     def put(self, key: str, content: bytes) -> None:
         """Put a small object at the key."""
-        with self._speaking():
+        with self._speaking("put"):
             self._client.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=content)
+
+    def discard(self, key: str) -> None:
+        """Remove an object of the program's own, if it is there."""
+        with self._speaking("discard"):
+            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
 
     def upload_url(self, key: str, seconds: int) -> str:
         """Return an address to which the object at the key can be PUT for so long."""
-        with self._speaking():
+        with self._explained():
             there = {"Bucket": self._bucket, "Key": self._prefix + key}
             url: str = self._client.generate_presigned_url("put_object", there, ExpiresIn=seconds)
             return url
 
     def read(self, key: str) -> bytes:
         """Return the bytes of a small object."""
-        with self._speaking(), self._opened(key) as body:
+        with self._speaking("read"), self._opened(key) as body:
             return body.read()
 
     def _pages(self, prefix: str, delimiter: str = "") -> Iterator[Any]:
-        with self._speaking():
+        with self._speaking("listing"):
             lister = self._client.get_paginator("list_objects_v2")
             yield from lister.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix, Delimiter=delimiter)
 
@@ -134,7 +140,7 @@ class S3Zone:
 
     def _pieces(self, drop: Drop) -> Iterator[bytes]:
         """Yield the drop's bytes; smart-open goes on where a connection broke, and IfMatch keeps it to this version."""
-        with self._speaking():
+        with self._speaking("fetch"):
             try:
                 with self._opened(drop.key, IfMatch=f'"{drop.version}"') as body:
                     while piece := body.read(_PIECE):
@@ -160,7 +166,12 @@ class S3Zone:
             yield body
 
     @contextmanager
-    def _speaking(self) -> Iterator[None]:
+    def _speaking(self, name: str) -> Iterator[None]:
+        with self._explained(), around(f"zone.{name}"):
+            yield
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
         """Turn what boto3 raises into a sentence for an operator."""
         try:
             yield

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import UTC, datetime
+from typing import NamedTuple
 
-from batch.answers import Answer
-from batch.dropzone import DropZone
+from batch.answers import Answer, is_lasting
+from batch.dropzone import DropZone, DropZoneError
 from batch.errors import LedgerError
 from batch.layout import records_key
 from batch.outcome import Finding
@@ -26,8 +27,7 @@ _ROUNDS = 5
 _AT_ONCE = 8  # groups, each with a file of its own
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """A record on its way in: one line of JSON for a group.
 
     `names` are hashes of what makes the request the same one when it comes again, each with the time up to which it
@@ -44,8 +44,11 @@ class Invalid(Exception):
     """The record breaks rules: `findings` says which."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
-        super().__init__(", ".join(finding.code for finding in findings))
+        super().__init__(findings)  # as it is, or it could not go from process to process
         self.findings = findings
+
+    def __str__(self) -> str:
+        return ", ".join(finding.code for finding in self.findings)
 
 
 class Reused(Exception):
@@ -71,16 +74,24 @@ class Taker:
         Raises:
             LedgerError, DropZoneError: when these cannot be used; then none was taken.
         """
+        every = [name for offer in offers for name in offer.names]
+        # who sends an idempotency key may well come again; a signature hardly ever does, and its name stands in the way
+        asked = [name for name in every if is_lasting(name)]
         for _ in range(_ROUNDS):
-            known = self._packets.answered([name for offer in offers for name in offer.names])
+            known = self._packets.answered(asked) if asked else {}
             new = [place for place, offer in enumerate(offers) if known.keys().isdisjoint(offer.names)]
             told = _in_turn(offers, known, self._refused(offers, new))
+            if asked != every and any(isinstance(one, Exception) for one in told):
+                asked = every  # what is refused now may have been taken when it came first
+                continue
             parcels = self._written(offers, [place for place in new if told[place] == place])
             records = {place: record for packet, places in parcels for place, record in _ids(packet, places)}
             results = [records[one] if isinstance(one, int) else one for one in told]
             if self._entered([packet for packet, _ in parcels], _answers(offers, results, known)):
                 return results
+            self._discard(parcels)
             self._packets.forget_answers()  # what stood in the way may be one whose time is over
+            asked = every
         raise LedgerError("The ledger is asked for the same requests by other processes again and again.")
 
     def _refused(self, offers: Sequence[Offer], places: Iterable[int]) -> dict[int, Result]:
@@ -103,6 +114,11 @@ class Taker:
         file = records_key(key, packet_id, now)
         self._zone.put(file, content)
         return Packet(packet_id, key, file, len(content), hashlib.sha256(content).hexdigest(), len(places), now)
+
+    def _discard(self, these: Iterable[tuple[Packet, Sequence[int]]]) -> None:
+        for packet, _ in these:
+            with suppress(DropZoneError):  # it is never delivered, wherever it lies
+                self._zone.discard(packet.file)
 
     def _entered(self, these: Sequence[Packet], given: Sequence[Answer]) -> bool:
         return not (these or given) or self._packets.take(these, given)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from jobs import logs, screen
-from jobs.commands import batches, catalog, configuration, drops, files, keys, playing
+from jobs.commands import batches, catalog, configuration, drops, files, keys, playing, testing
 from jobs.options import ConfigPath
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ for command in (
     playing.sandbox,
 ):
     app.command()(command)
+app.command(hidden=True)(testing.failpoints)
 
 
 def _show_version(asked: bool) -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import structlog
 
-from api.app import Installation, application
-from api.keyring import Keyring
-from api.server import serving
 from api.vault import Vault
 from batch.dropzone import DropZoneError
 from batch.errors import LedgerError
@@ -19,6 +15,7 @@ from batch.runtime import Runtime
 from config.errors import ConfigError
 from jobs import screen
 from jobs.courier import Courier
+from jobs.front import Front
 from jobs.run import Report, resume, run
 from jobs.schedule import Schedule
 
@@ -37,31 +34,20 @@ def serve(runtime: Runtime) -> None:
     """
     vault = Vault.of(runtime.deployment)
     vault.prove(runtime.ledger.keys.every())
-    keyring = Keyring(runtime.ledger.keys, vault)
-    keyring.refresh()
-    api, courier = runtime.deployment.api, Courier(runtime, _tell)
-    app = application(
-        Installation(
-            api,
-            runtime.groups,
-            runtime.ledger,
-            runtime.zone,
-            keyring,
-            courier.wake,
-            sys.stderr.write,
-            runtime.stopping,
-        )
-    )
+    courier = Courier(runtime, _tell)
     schedule = _schedule(runtime)
     # What works in the background begins when the port is ours, and ends when the last caller has been answered.
-    with ExitStack() as background, serving(app, api.host, api.port) as address:
-        screen.warn(f"listening on {address}; {screen.counted(len(runtime.groups), 'group')}; SIGTERM or Ctrl-C stops")
+    with ExitStack() as background, Front(runtime, courier.wake) as front:
+        screen.warn(
+            f"listening on {front.address}; {screen.counted(len(runtime.groups), 'group')}; SIGTERM or Ctrl-C stops"
+        )
         background.enter_context(courier)
         background.enter_context(_kept(schedule, runtime))
         while not runtime.stopping.wait(_CHORES):
-            _do_chores(runtime, keyring)
+            _do_chores(runtime)
+            front.tend()
         screen.warn("stopping: what is in flight is seen through")
-    _do_chores(runtime, keyring)
+    _do_chores(runtime)
 
 
 def _schedule(runtime: Runtime) -> Schedule:
@@ -96,10 +82,8 @@ def _begin(runtime: Runtime, schedule: Schedule) -> None:
             return
 
 
-def _do_chores(runtime: Runtime, keyring: Keyring) -> None:
+def _do_chores(runtime: Runtime) -> None:
     try:
-        keyring.refresh()
-        keyring.flush()
         runtime.ledger.packets.forget_answers()
     except LedgerError as error:  # the next round tries again
         log.warning("ledger_unavailable", reason=str(error))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 
-_ALLOCATIONS = 100_000
+ALLOCATIONS = 100_000
+"""Objects that are made before the garbage collector looks at the young ones."""
 
 
 def main() -> None:
@@ -13,7 +14,7 @@ def main() -> None:
     Imports make some hundred thousand objects that live as long as the process; with Python's own thresholds a
     quarter of the start-up, and all of the exit, would go into looking through them for garbage.
     """
-    gc.set_threshold(_ALLOCATIONS, 50, 100)
+    gc.set_threshold(ALLOCATIONS, 50, 100)
     from jobs.cli import main as run  # noqa: PLC0415
 
     try:

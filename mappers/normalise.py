@@ -21,12 +21,14 @@ _LABEL = r"[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?"
 _EMAIL = rf"^{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+\p{{L}}[\p{{L}}\p{{N}}-]{{0,61}}[\p{{L}}\p{{N}}]$"
 _PLAIN_ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _PLAIN_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
-_PLAIN_EMAIL = rf"^{_PLAIN_ATOM}(?:\.{_PLAIN_ATOM})*@(?:{_PLAIN_LABEL}\.)+[A-Za-z][A-Za-z0-9-]*[A-Za-z0-9]$"
+PLAIN_EMAIL = rf"^{_PLAIN_ATOM}(?:\.{_PLAIN_ATOM})*@(?:{_PLAIN_LABEL}\.)+[A-Za-z][A-Za-z0-9-]*[A-Za-z0-9]$"
 _INTEGER = r"^[+-]?[0-9]+$"
 _NUMBER = r"^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
-_EMAIL_BYTES = 254  # RFC 5321, less the brackets of a path
-_TRUE = ["true", "1", "yes", "y", "t"]
-_FALSE = ["false", "0", "no", "n", "f"]
+_UNTIDY_ITEM = r"^$|^\s|\s$"
+PLAIN_NUMBER = r"^-?[0-9]{1,9}(?:\.[0-9]{1,6})?$"  # finite, and with no more digits than are safe
+EMAIL_BYTES = 254  # RFC 5321, less the brackets of a path
+TRUE = ["true", "1", "yes", "y", "t"]
+FALSE = ["false", "0", "no", "n", "f"]
 _SAFE_DIGITS = 15  # a decimal of so many digits survives the way through a double (IEEE 754)
 _ISO_SECONDS = "%Y-%m-%dT%H:%M:%S%.f%z"
 _ISO_MINUTES = "%Y-%m-%dT%H:%M%z"
@@ -81,11 +83,18 @@ def problems(name: str, attribute: Attribute) -> list[Problem]:
         digits = text.str.contains(_INTEGER)
         return [("integer.format", digits), ("integer.range", ~digits | meant(name, attribute).is_not_null())]
     if of == "number":
-        number = (text.str.contains(_NUMBER) & meant(name, attribute).is_finite()).fill_null(value=False)
+        number = _is_number(text, meant(name, attribute))
         return [("number.format", number), ("number.precision", ~number | _is_exact_as_double(text))]
     if of in ("boolean", "date", "datetime"):
         return [(f"{of}.format", meant(name, attribute).is_not_null())]
     return []
+
+
+def sound(name: str, attribute: Attribute) -> list[pl.Expr]:
+    """Return what holds where none of the type's problems is; the look at plain numbers costs a third of theirs."""
+    if attribute.type == "number":
+        return [_or(pl.col(name).str.contains(PLAIN_NUMBER), pl.col(name), _are_exact_numbers)]
+    return [holds for _, holds in problems(name, attribute)]
 
 
 def has_value(attribute: Attribute) -> bool:
@@ -117,14 +126,15 @@ def tidy_items(lists: pl.Expr) -> pl.Expr:
 
 def _trimmed(both: Sequence[pl.Series]) -> pl.Series:
     lists, untidy = both
-    if not untidy.any():
-        return lists  # most columns have nothing to trim, and looking is cheaper than trimming
-    return _tidy_items(lists)
+    return _tidy_items(lists) if untidy.any() else lists
 
 
 def _tidy_items(lists: pl.Series) -> pl.Series:
-    item, trimmed = pl.element().str.strip_chars(), pl.col("lists")
-    frame = lists.to_frame("lists").select(trimmed.list.eval(item.filter(item != "")))
+    frame, trimmed = lists.to_frame("lists"), pl.col("lists")
+    if frame.select_seq(~trimmed.explode().str.contains(_UNTIDY_ITEM).any() & trimmed.list.len().min().ne(0)).item():
+        return lists  # most columns have nothing to trim, and looking is cheaper than trimming
+    item = pl.element().str.strip_chars()
+    frame = frame.select(trimmed.list.eval(item.filter(item != "")))
     return frame.select(pl.when(trimmed.list.len() > 0).then(trimmed)).to_series()
 
 
@@ -138,7 +148,7 @@ def _as_number(text: pl.Expr, _attribute: Attribute) -> pl.Expr:
 
 def _as_boolean(text: pl.Expr, _attribute: Attribute) -> pl.Expr:
     word = text.str.to_lowercase()
-    return pl.when(word.is_in(_TRUE)).then(True).when(word.is_in(_FALSE)).then(False)
+    return pl.when(word.is_in(TRUE)).then(True).when(word.is_in(FALSE)).then(False)
 
 
 def _as_date(text: pl.Expr, attribute: Attribute) -> pl.Expr:
@@ -175,8 +185,18 @@ _VALUES: dict[str, Callable[[pl.Expr, Attribute], pl.Expr]] = {
 
 def _is_email(text: pl.Expr) -> pl.Expr:
     """Say which texts are e-mail addresses; letters beyond ASCII make a pattern forty times slower, and are rare."""
-    address = _or(text.str.contains(_PLAIN_EMAIL), text, lambda odd: odd.str.contains(_EMAIL))
-    return address & (text.str.len_bytes() <= _EMAIL_BYTES)
+    address = _or(text.str.contains(PLAIN_EMAIL), text, lambda odd: odd.str.contains(_EMAIL))
+    return address & (text.str.len_bytes() <= EMAIL_BYTES)
+
+
+def _is_number(text: pl.Expr, value: pl.Expr) -> pl.Expr:
+    return (text.str.contains(_NUMBER) & value.is_finite()).fill_null(value=False)
+
+
+def _are_exact_numbers(texts: pl.Series) -> pl.Series:
+    text = pl.col("text")
+    number = _is_number(text, text.cast(pl.Float64, strict=False))
+    return texts.to_frame("text").select(number & _is_exact_as_double(text)).to_series()
 
 
 def _is_exact_as_double(text: pl.Expr) -> pl.Expr:
@@ -208,14 +228,14 @@ def _survives(text: str) -> bool:
 def _in_e164(region: str | None) -> Callable[[pl.Series], pl.Series]:
     def convert(texts: pl.Series) -> pl.Series:
         cells = texts.to_list()
-        numbers = {text: _e164(text, region) for text in set(cells) if text is not None}
+        numbers = {text: e164(text, region) for text in set(cells) if text is not None}
         return pl.Series(texts.name, list(map(numbers.get, cells)), pl.String)
 
     return convert
 
 
 @lru_cache(maxsize=4096)  # a record that the API takes is checked again a moment later, with its batch
-def _e164(text: str, region: str | None) -> str:
+def e164(text: str, region: str | None) -> str:
     """Return a number in E.164, or a text without a leading plus where it is none (so that it cannot pass).
 
     A number with an extension is none: E.164 has no place for it, and without it the number is another one.

@@ -13,7 +13,8 @@ from mappers.attribute import Attribute
 
 def kept(name: str, attribute: Attribute) -> pl.Expr:
     """Return where all rules of an attribute hold, never null: only elsewhere need it be asked which."""
-    silent, every = normalise.silent(name, attribute), [holds for _, holds in _rules(name, attribute)]
+    silent, own = normalise.silent(name, attribute), [holds for _, holds in _own_rules(name, attribute)]
+    every = normalise.sound(name, attribute) + own
     return _surely(reduce(and_, every, ~silent) if attribute.required else reduce(and_, every) | silent)
 
 
@@ -29,13 +30,18 @@ def _surely(holds: pl.Expr) -> pl.Expr:
 
 
 def _rules(name: str, attribute: Attribute) -> list[normalise.Problem]:
+    return normalise.problems(name, attribute) + _own_rules(name, attribute)
+
+
+def _own_rules(name: str, attribute: Attribute) -> list[normalise.Problem]:
+    """Return the rules that the attribute has beside those of its type."""
     return _list_rules(name, attribute) if attribute.type == "list" else _text_rules(name, attribute)
 
 
 def _text_rules(name: str, attribute: Attribute) -> list[normalise.Problem]:
     text, value = pl.col(name), normalise.meant(name, attribute)
     meaningless = value.is_null()  # said by the type's own code already
-    rules = normalise.problems(name, attribute)
+    rules: list[normalise.Problem] = []
     if (low := attribute.bound("min")) is not None:
         rules.append(("min", meaningless | (value >= pl.lit(low))))
     if (high := attribute.bound("max")) is not None:

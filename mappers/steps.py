@@ -61,11 +61,11 @@ def steps(recipe: Recipe, lists: frozenset[str]) -> Steps:
     valued = [(name, one) for name, one in recipe.declared if normalise.has_value(one)]
     ruled = [(name, one) for name, one in recipe.declared if rules.of(name, one)]
     asked = {name: _asked(name, recipe.clear, is_list=name in lists) for name in recipe.wanted}
-    tidy = (_tidy(name, declared.get(name), recipe.separator, is_list=name in lists) for name in recipe.wanted)
+    tidy = {name: _tidy(name, declared.get(name), recipe.separator, is_list=name in lists) for name in recipe.wanted}
     return Steps(
         asks=[pl.lit(value=False).alias(ROW), *(where.any().alias(name) for name, where in asked.items())],
         cleared={name: _cleared(name, where) for name, where in asked.items()},
-        tidy=[text.alias(name) for name, text in zip(recipe.wanted, tidy, strict=True)],
+        tidy=[text.alias(name) for name, text in tidy.items() if text is not None],
         meant=[normalise.value(name, one) for name, one in valued],
         keeps=[rules.kept(name, one).alias(name) for name, one in ruled],
         typed=[*(normalise.meant(name, one).alias(name) for name, one in recipe.declared), *map(pl.col, recipe.others)],
@@ -82,14 +82,16 @@ def _cleared(name: str, asked: pl.Expr) -> list[pl.Expr]:
     return [pl.when(~asked).then(pl.col(name)).alias(name), asked.alias(CLEARED + name)]
 
 
-def _tidy(name: str, one: Attribute | None, separator: str, *, is_list: bool) -> pl.Expr:
-    """Make a column a list where one is declared, and one tidy text everywhere else.
+def _tidy(name: str, one: Attribute | None, separator: str, *, is_list: bool) -> pl.Expr | None:
+    """Make a column a list where one is declared, and one tidy text everywhere else; None where it is that already.
 
     An attribute that is not declared is text, so a list in it becomes its items with the separator between.
     """
     cell = pl.col(name)
     if one is None:
-        return cell.list.join(separator) if is_list else cell
+        return cell.list.join(separator) if is_list else None
     if one.type == "list":
         return normalise.tidy_items(cell) if is_list else normalise.items(name, separator)
+    if one.type == "string" and not is_list:
+        return None
     return normalise.tidy(cell.list.first() if is_list else cell, one)

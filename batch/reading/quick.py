@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import chain
 from operator import attrgetter
 from typing import Any
@@ -25,6 +26,7 @@ MOST_CELLS = 4_000_000
 """How many cells a block may have: records that share no keys would make a frame large beyond all measure."""
 
 
+@lru_cache(maxsize=8)  # making one takes longer than reading some records with it
 def _decoder(keys: tuple[str, ...]) -> Callable[[bytes], Any]:
     """Make the decoder for records with these keys: structs, which cost half of what dicts do."""
     fields = [(f"f{place}", Any, UNSET) for place in range(len(keys))]

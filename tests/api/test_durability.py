@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +18,9 @@ from urllib.parse import urlsplit
 import pytest
 from support.client import Client
 from support.destination import Destination, destination
+from support.failing import failing
 from support.installation import Installation, enabled, identities, made, to
+from support.served import until
 from support.server import Crowd, Server, drops, key_for, record, server, taken
 
 from batch.receipt import Books, compose
@@ -145,51 +150,55 @@ def refused_within(base: str, seconds: float) -> None:
 
 # --- killed at one place
 
-_DIE = """
-import os, signal
-def die(*_args, **_more):
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
 _PLACES = {
-    "before the drop is written": """
-from batch.folder import FolderZone
-FolderZone.put = die
-""",
-    "after the drop and before the commit": """
-from batch.packets import Packets
-Packets.take = die
-""",
-    "in the transaction": """
-from sqlalchemy import Engine, event
-@event.listens_for(Engine, "after_cursor_execute")
-def executed(connection, cursor, statement, *_):
-    if statement.startswith("INSERT INTO packets"):
-        die()
-""",
-    "after the commit and before the answer": """
-from batch.packets import Packets
-take = Packets.take
-Packets.take = lambda *args: take(*args) and die()
-""",
+    "zone.put.before": (0, 1),
+    "zone.put.after": (1, 2),
+    "ledger.take.before": (1, 2),  # in the transaction
+    "ledger.take.after": (1, 1),
 }
-_DROPS = {"before the drop is written": 1, "after the commit and before the answer": 1}
+"""Where the clerk is killed, with the drops that lie there then, and when the record was sent again."""
 
 
 @pytest.mark.parametrize("place", _PLACES)
-def test_a_server_killed_at_a_certain_place_has_the_record_once_when_it_is_sent_again(
+def test_a_clerk_killed_at_a_certain_place_has_the_record_once_when_it_is_sent_again(
     tmp_path: Path, there: Destination, place: str
 ) -> None:
     it = made(tmp_path, hook=to(there.base))
     credential = key_for(it)
-    with server(it, first=_DIE + _PLACES[place]) as one, pytest.raises(ConnectionError):
-        record(Client(one.base, credential), 7).to(one.base)
-    assert len(drops(it)) == (0 if place.startswith("before") else 1)
+    before, after = _PLACES[place]
+    with server(it, env=failing(f"{place}=kill")) as one:
+        assert record(Client(one.base, credential), 7).to(one.base).status == 503
+        assert len(drops(it)) == before
     with server(it) as one:
         answers = [record(Client(one.base, credential), 7).to(one.base) for _ in range(3)]
         there.wait_for(1)
         assert one.stop() == 0
     (again,) = {answer.record for answer in answers}
     assert taken(it) == {again: 7}
-    assert len(drops(it)) == _DROPS.get(place, 2)  # one that was never entered is left where it is
+    assert len(drops(it)) == after  # one that was never entered is left where it is
     it.run()
     assert there.rows() == ["7"]
+
+
+def test_a_server_goes_on_when_one_of_its_processes_dies(tmp_path: Path, there: Destination) -> None:
+    it = made(tmp_path, hook=to(there.base))
+    credential = key_for(it)
+    with server(it) as one:
+        client = Client(one.base, credential)
+        for number in range(4):
+            assert record(client, number).to(one.base).status == 202
+            front, clerk = one.children()
+            os.kill(front if number % 2 else clerk, signal.SIGKILL)
+            until(lambda: _taken_again(client, one), 30)
+        there.wait_for(4)
+        assert {json.loads(line).get("event") for line in one.said.splitlines() if line.startswith("{")} >= {
+            "clerk.gone",
+            "front.gone",
+        }
+        assert one.stop() == 0
+
+
+def _taken_again(client: Client, one: Server) -> bool:
+    with suppress(OSError):
+        return record(client, 99).to(one.base).status == 202
+    return False

@@ -377,7 +377,7 @@ def test_a_ledger_that_cannot_be_used_is_told_and_nothing_is_lost(
     engine = database.connect(ledger_url)
 
     def renamed(old: str, new: str) -> None:
-        with database.write(engine) as connection:
+        with database.write(engine, "a test") as connection:
             connection.execute(text(f"ALTER TABLE {old} RENAME TO {new}"))
 
     with served(it) as server, capture_logs() as lines:
@@ -437,7 +437,7 @@ def test_a_server_whose_connections_were_cut_goes_on(tmp_path: Path, postgres_ur
         client = server.client("abc")
         for _ in range(3):
             assert client.post(GOOD).status == 202
-            with database.write(engine) as connection:
+            with database.write(engine, "a test") as connection:
                 ours = "application_name = 'flatdrop' AND pid <> pg_backend_pid()"
                 connection.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}"))
         wire = client.record(GOOD)

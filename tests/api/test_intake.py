@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -12,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 from support.clock import Clock
+from support.served import InThread
 
 from api import intake
 from api.errors import ApiError
@@ -59,7 +62,8 @@ def test_what_comes_together_is_committed_together_and_each_is_told_its_own() ->
     taken = Taken()
 
     async def work() -> None:
-        async with Intake(taken, WINDOW) as to:
+        async with Intake(InThread(taken).take, WINDOW) as to:
+            to._enough = 52
             told = await offered(to, *map(str, range(50)), "reused", "invalid")
             assert told[:50] == list(map(str, range(50)))
             assert [type(one) for one in told[50:]] == [Reused, Invalid]
@@ -68,11 +72,28 @@ def test_what_comes_together_is_committed_together_and_each_is_told_its_own() ->
     assert len(taken.commits) == 1
 
 
+def test_half_of_those_who_wait_for_answers_are_written_while_the_others_are_heard() -> None:
+    taken = Taken()
+
+    async def caller(to: Intake) -> None:
+        for _ in range(20):
+            await to.offer(an_offer("x"))
+
+    async def work() -> None:
+        async with Intake(InThread(taken).take, 0.5) as to:
+            await asyncio.gather(*(caller(to) for _ in range(40)))
+
+    taken.before = lambda _lines: time.sleep(0.01)
+    run(work)
+    sizes = Counter(len(commit) for commit in taken.commits)
+    assert sizes[20] > sum(sizes.values()) * 0.8, sizes
+
+
 def test_one_caller_alone_does_not_wait_for_others() -> None:
     taken = Taken()
 
     async def work() -> None:
-        async with Intake(taken, 3600) as to:
+        async with Intake(InThread(taken).take, 3600) as to:
             for line in "abc":
                 assert await to.offer(an_offer(line)) == line
 
@@ -84,7 +105,7 @@ def test_a_commit_waits_for_as_many_as_the_last_but_not_for_ever() -> None:
     taken, clock = Taken(), Clock()
 
     async def work() -> None:
-        async with Intake(taken, 3600) as to:
+        async with Intake(InThread(taken).take, 3600) as to:
             to._enough = 3
             began = clock.now
             early = [asyncio.create_task(to.offer(an_offer(line))) for line in "ab"]
@@ -104,7 +125,7 @@ def test_what_comes_while_one_commit_is_written_goes_into_the_next_and_no_two_ar
     taken.before = lambda _lines: bool(go_on.wait(30)) and None
 
     async def work() -> None:
-        async with Intake(taken, WINDOW) as to:
+        async with Intake(InThread(taken).take, WINDOW) as to:
             first = asyncio.create_task(to.offer(an_offer("first")))
             await asyncio.sleep(WINDOW * 2)
             rest = [asyncio.create_task(to.offer(an_offer(str(n)))) for n in range(100)]
@@ -114,7 +135,11 @@ def test_what_comes_while_one_commit_is_written_goes_into_the_next_and_no_two_ar
             assert await asyncio.gather(*rest) == list(map(str, range(100)))
 
     run(work)
-    assert taken.commits == [["first"], list(map(str, range(100)))]
+    assert taken.commits == [
+        ["first"],
+        ["0"],
+        list(map(str, range(1, 100))),
+    ]  # the second is there when the first is done
     assert taken.most_at_once == 1
 
 
@@ -126,7 +151,7 @@ def test_when_nothing_can_be_written_all_are_told_and_the_next_are_taken(error: 
         raise error
 
     async def work() -> None:
-        async with Intake(taken, WINDOW) as to:
+        async with Intake(InThread(taken).take, WINDOW) as to:
             taken.before = broken
             assert await offered(to, "a", "b", "c") == [error] * 3
             taken.before = lambda _lines: None
@@ -147,13 +172,14 @@ def test_a_fault_in_one_record_fails_that_record_only(lines: list[str]) -> None:
             raise LedgerError("gone")
 
     async def work() -> list[Any]:
-        async with Intake(taken, WINDOW) as to:
+        async with Intake(InThread(taken).take, WINDOW) as to:
+            to._enough = len(lines)
             return await offered(to, *lines)
 
     taken.before = faulty
     with capture_logs() as logged:
         told = run(work)
-    kinds = {"good": str, "reused": Reused, "invalid": Invalid, "fault": ZeroDivisionError, "gone": LedgerError}
+    kinds = {"good": str, "reused": Reused, "invalid": Invalid, "fault": RuntimeError, "gone": LedgerError}
     wanted = [kinds[line] for line in lines]
     if "gone" in lines and "fault" not in lines:
         wanted = [LedgerError] * len(lines)  # they were one commit
@@ -166,7 +192,7 @@ def test_the_one_who_is_to_know_is_told_after_each_commit() -> None:
     taken, told = Taken(), []
 
     async def work() -> None:
-        async with Intake(taken, WINDOW, lambda: told.append(len(taken.commits))) as to:
+        async with Intake(InThread(taken).take, WINDOW, lambda: told.append(len(taken.commits))) as to:
             await to.offer(an_offer("a"))
             await to.offer(an_offer("b"))
 
@@ -179,7 +205,7 @@ def test_a_caller_that_leaves_takes_nobody_along() -> None:
     taken.before = lambda _lines: bool(go_on.wait(30)) and None
 
     async def work() -> None:
-        async with Intake(taken, WINDOW) as to:
+        async with Intake(InThread(taken).take, WINDOW) as to:
             leaving, staying = (asyncio.create_task(to.offer(an_offer(line))) for line in ("leaving", "staying"))
             await asyncio.sleep(WINDOW * 3)
             leaving.cancel()
@@ -201,8 +227,8 @@ def test_when_more_come_than_can_be_written_the_last_are_told_to_come_again(
     taken.before = lambda _lines: bool(go_on.wait(30)) and None
 
     async def work() -> None:
-        async with Intake(taken, WINDOW) as to:
-            first = asyncio.create_task(to.offer(an_offer("first")))
+        async with Intake(InThread(taken).take, WINDOW) as to:
+            first, second = (asyncio.create_task(to.offer(an_offer(line))) for line in ("first", "second"))
             await asyncio.sleep(WINDOW * 3)
             waiting = [asyncio.create_task(to.offer(an_offer(line))) for _ in range(3)]
             await asyncio.sleep(0)
@@ -211,7 +237,7 @@ def test_when_more_come_than_can_be_written_the_last_are_told_to_come_again(
             assert (refused.value.status, refused.value.code) == (503, "overloaded")
             assert (refused.value.retry_after or 0) > 0
             go_on.set()
-            assert await asyncio.gather(first, *waiting) == ["first", line, line, line]
+            assert await asyncio.gather(first, second, *waiting) == ["first", "second", line, line, line]
             assert await to.offer(an_offer(line)) == line
 
     run(work)
@@ -222,7 +248,7 @@ def test_the_block_is_left_when_all_is_decided() -> None:
     taken.before = lambda _lines: bool(go_on.wait(30)) and None
 
     async def work() -> list[Any]:
-        async with Intake(taken, WINDOW) as to:
+        async with Intake(InThread(taken).take, WINDOW) as to:
             tasks = [asyncio.create_task(to.offer(an_offer("a")))]
             await asyncio.sleep(WINDOW * 3)
             tasks += [asyncio.create_task(to.offer(an_offer(line))) for line in "bc"]
@@ -236,7 +262,7 @@ def test_the_block_is_left_when_all_is_decided() -> None:
 
 def test_an_intake_that_nobody_used_is_left_at_once() -> None:
     async def work() -> None:
-        async with Intake(Taken(), 3600):
+        async with Intake(InThread(Taken()).take, 3600):
             pass
 
     run(work)

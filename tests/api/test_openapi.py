@@ -54,7 +54,7 @@ def test_it_is_a_document_of_openapi_3_1() -> None:
 def test_it_has_every_route_of_the_application_and_no_other() -> None:
     anything = mock.MagicMock()
     routes = set()
-    for route in application(Installation(Api(), {}, anything, anything, anything, print, print)).routes:
+    for route in application(Installation(Api(), {}, anything, anything, anything, anything, print, print)).routes:
         assert isinstance(route, Route)
         assert isinstance(route.endpoint, Endpoint)
         routes |= {(route.path, method.lower()) for method in route.endpoint.answers}

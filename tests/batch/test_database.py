@@ -189,7 +189,7 @@ ledger = Ledger.open(sys.argv[1])
 claim = a_claim(ledger, seconds=0)
 ledger.put(claim, [a_chunk("committed", 1)])
 from batch import database
-with database.write(ledger._engine) as connection:
+with database.write(ledger._engine, "a test") as connection:
     from batch import statements
     statements.put_chunks(connection, claim.batch.id, [a_chunk("not committed", 2)])
     os.kill(os.getpid(), signal.SIGKILL)

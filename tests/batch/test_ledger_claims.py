@@ -101,7 +101,7 @@ def test_a_claim_that_ended_commits_nothing(ledger: Ledger, end: str) -> None:
 def test_nobody_takes_over_between_the_fence_and_the_commit(ledger: Ledger) -> None:
     slow = a_claim(ledger, seconds=0)
     with ThreadPoolExecutor(1) as pool:
-        with database.write(ledger._engine) as connection:
+        with database.write(ledger._engine, "a test") as connection:
             statements.fence(connection, slow)
             taking_over = pool.submit(a_claim, ledger, slow.batch, "you")
             with pytest.raises(TimeoutError):

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from support.made import a_claim
 
 from batch import packets as module
-from batch.answers import Answer
+from batch.answers import Answer, lasting, timed
 from batch.batch import Batch, State
 from batch.ledger import Ledger
 from batch.packets import Packet
@@ -37,7 +37,7 @@ def a_packet(group: str = "abc", rows: int = 1, size: int = 10) -> Packet:
 
 
 def an_answer(name: str, record: str = "x-1", until: int = NOW + 3600) -> Answer:
-    return Answer(hashlib.sha256(name.encode()).digest(), b"f" * 32, record, until)
+    return Answer(lasting(hashlib.sha256(name.encode()).digest()), b"f" * 32, record, until)
 
 
 def taken(ledger: Ledger, *packets: Packet) -> list[Packet]:
@@ -200,6 +200,20 @@ def test_an_answer_is_known_as_long_as_it_is_to_be(ledger: Ledger) -> None:
     assert ledger.packets.forget_answers() == 1
     assert ledger.packets.forget_answers() == 0
     assert list(ledger.packets.answered(names)) == names[:1]
+
+
+@pytest.mark.parametrize("named", [timed, lambda _until, digest: lasting(digest)])
+def test_answers_are_forgotten_when_their_time_is_over_and_no_earlier(
+    ledger: Ledger, named: Callable[[int, bytes], bytes]
+) -> None:
+    now = int(time.time())
+    times = [now - 1000, now - 1, now + 100, now + 100_000]
+    given_ = [Answer(named(until, b"%d" % until), b"f", "x-1", until) for until in times]
+    assert ledger.packets.take([], given_)
+    assert ledger.packets.forget_answers() == 2
+    assert not ledger.packets.take([], given_[2:3])
+    assert not ledger.packets.take([], given_[3:])
+    assert ledger.packets.take([], given_[:2])
 
 
 @pytest.mark.parametrize("count", [1, 2, 1500, 5000])

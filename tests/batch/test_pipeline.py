@@ -163,10 +163,10 @@ def runs_until(it: Installation, moment: int, patch: pytest.MonkeyPatch) -> bool
     counted = itertools.count()
     original = database.write
 
-    def write(engine: Engine) -> AbstractContextManager[Connection]:
+    def write(engine: Engine, name: str) -> AbstractContextManager[Connection]:
         if next(counted) >= moment:
             raise Killed
-        return original(engine)
+        return original(engine, name)
 
     patch.setattr(database, "write", write)
     died = False
@@ -181,7 +181,7 @@ def runs_until(it: Installation, moment: int, patch: pytest.MonkeyPatch) -> bool
 
 def expire(it: Installation) -> None:
     """Let the time pass after which a dead process's lease has run out."""
-    with it.opened() as runtime, database.write(runtime.ledger._engine) as connection:
+    with it.opened() as runtime, database.write(runtime.ledger._engine, "a test") as connection:
         connection.execute(update(batches).values(lease_until=None))
 
 

@@ -53,6 +53,7 @@ def test_nothing_is_left_when_one_is_not_as_it_was(zone: FolderZone, tmp_path: P
     if harm == "gone":
         (tmp_path / "drop" / packets[number].file).unlink()
     else:
+        zone.discard(packets[number].file)
         zone.put(packets[number].file, b'{"a":9}\n')
     with pytest.raises(DropChanged):
         pour(zone, packets, to)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from support.records import a_group
 from support.zones import Folder
 
+from batch.answers import lasting, timed
 from batch.batch import State
 from batch.dropzone import DropZoneError
 from batch.errors import LedgerError
@@ -51,10 +52,15 @@ def a_line(**record: Any) -> bytes:
     return json.dumps({"email": "a@example.com", **record}).encode()
 
 
+def _name(name: str, until: int) -> bytes:
+    digest = hashlib.sha256(name.encode()).digest()
+    return timed(until, digest) if name.startswith("s") else lasting(digest)
+
+
 def an_offer(*names: str, group: str = "abc", line: bytes | None = None, until: int = LATER) -> Offer:
-    """An offer whose names count only in this test."""
+    """An offer whose names count only in this test; those that begin with an s tell when they are forgotten."""
     line = a_line() if line is None else line
-    hashes = [hashlib.sha256(name.encode()).digest() for name in names or (f"alone {next(_numbers)}",)]
+    hashes = [_name(name, until) for name in names or (f"alone {next(_numbers)}",)]
     return Offer(group, line, dict.fromkeys(hashes, until), hashlib.sha256(group.encode() + line).digest())
 
 
@@ -151,7 +157,7 @@ def in_turn(offers: Sequence[Offer], seen: dict[bytes, tuple[bytes, int]]) -> It
 
 
 requests = st.tuples(
-    st.lists(st.sampled_from("123456"), min_size=1, max_size=3, unique=True),
+    st.lists(st.sampled_from(["1", "2", "3", "s4", "s5", "s6"]), min_size=1, max_size=3, unique=True),
     st.sampled_from(KEYS[:2]),
     st.sampled_from([a_line(), a_line(n=1), b"{}"]),
 )
@@ -168,7 +174,7 @@ def test_however_requests_share_names_each_distinct_one_makes_one_record(
     ids: dict[object, Result] = {}
     owned: dict[str, tuple[str, bytes]] = {}
     for these in rounds:
-        offers = [an_offer(*(f"{mark} {name}" for name in names), group=key, line=line) for names, key, line in these]
+        offers = [an_offer(*(f"{name} {mark}" for name in names), group=key, line=line) for names, key, line in these]
         told = taker.take(offers)
         for offer, wanted, one in zip(offers, in_turn(offers, seen), told, strict=True):
             if isinstance(wanted, int):

@@ -139,14 +139,10 @@ class Installation:
             return [json.loads(line) for line in text.splitlines()]
         return list(csv.DictReader(io.StringIO(text)))
 
-    def flatdrop(self, *words: str, lease: float | None = None, first: str = "", **how: Any) -> subprocess.Popen[str]:
-        """Start the command line in a process of its own; with `lease`, a dead process is found out sooner.
-
-        `first` is code that it runs before.
-        """
+    def flatdrop(self, *words: str, lease: float | None = None, **how: Any) -> subprocess.Popen[str]:
+        """Start the command line in a process of its own; with `lease`, a dead process is found out sooner."""
         code = "import jobs.run, sys; from jobs.cli import main\n"
         code += f"jobs.run.LEASE = {lease}\n" if lease else ""
-        code += f"{first}\n"
         command = [sys.executable, "-c", f"{code}main()", *words]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": self.home}
         return subprocess.Popen(command, **{**pipes, **how})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,10 +20,29 @@ from api import app as api
 from api import keyring
 from api.issuing import issue
 from api.keyring import Keyring
-from api.server import serving
+from api.server import address, listening, serving
 from api.vault import Vault
+from batch.careful import Failed, carefully
 from batch.runtime import Runtime
+from batch.taking import Offer, Result, Taker
 from jobs.courier import Courier
+
+
+class InThread:
+    """Takes records in a thread of this process, where tests can look on."""
+
+    def __init__(self, take: Callable[[Sequence[Offer]], Sequence[Result]]) -> None:
+        self._take = take
+        self._thread = ThreadPoolExecutor(max_workers=1)
+
+    def take(self, offers: Sequence[Offer]) -> asyncio.Future[Sequence[Result | Failed]]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, carefully, self._take, offers)
+
+    async def __aenter__(self) -> InThread:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        self._thread.shutdown()
 
 
 @dataclass
@@ -61,13 +82,15 @@ def served(it: Installed, *, delivers: bool = False) -> Iterator[Served]:
         courier = stack.enter_context(Courier(runtime, lambda _report: None)) if delivers else None
         log: list[str] = []
         taken = courier.wake if courier else lambda: None
+        taker = InThread(Taker(runtime.ledger.packets, runtime.zone, runtime.groups).take)
         app = api.application(
             api.Installation(
-                runtime.deployment.api, runtime.groups, runtime.ledger, runtime.zone, ring, taken, log.append
+                runtime.deployment.api, runtime.groups, runtime.ledger, runtime.zone, ring, taker, taken, log.append
             )
         )
-        base = stack.enter_context(serving(app, "127.0.0.1", 0))
-        yield Served(base, runtime, ring, log)
+        listener = stack.enter_context(listening("127.0.0.1", 0))
+        stack.enter_context(serving(app, listener))
+        yield Served(address(listener), runtime, ring, log)
 
 
 def until(true: Callable[[], object], seconds: float = 30) -> None:

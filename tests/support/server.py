@@ -37,10 +37,10 @@ _SIGNING = threading.Lock()  # the clock that signatures are made by is one for 
 class Server:
     """A server: its address, once it listens, and what it says on stderr, which stands in a file."""
 
-    def __init__(self, it: Installation, lease: float | None = 1, first: str = "") -> None:
+    def __init__(self, it: Installation, lease: float | None = 1, env: Mapping[str, str] | None = None) -> None:
         self._said = it.home / "stderr.txt"
         with self._said.open("w") as err:
-            self.process: subprocess.Popen[str] = it.flatdrop("serve", lease=lease, first=first, stderr=err)
+            self.process: subprocess.Popen[str] = it.flatdrop("serve", lease=lease, stderr=err, env=env)
 
     @property
     def said(self) -> str:
@@ -57,6 +57,12 @@ class Server:
         found = _ADDRESS.search(self.said)
         assert found is not None
         return found[1]
+
+    def children(self) -> tuple[int, int]:
+        """The processes that hear requests and that take records."""
+        (front,) = _spawned(self.process.pid)
+        (clerk,) = _spawned(front)
+        return front, clerk
 
     def kill(self) -> None:
         """Kill it where it stands."""
@@ -77,13 +83,20 @@ class Server:
 
 
 @contextmanager
-def server(it: Installation, lease: float | None = 1, first: str = "") -> Iterator[Server]:
+def server(it: Installation, lease: float | None = 1, env: Mapping[str, str] | None = None) -> Iterator[Server]:
     """Run a server while the block lasts."""
-    found = Server(it, lease, first)
+    found = Server(it, lease, env)
     try:
         yield found.listening()
     finally:
         found.kill()
+
+
+def _spawned(parent: int) -> list[int]:
+    children = Path(f"/proc/{parent}/task/{parent}/children")
+    tasks = children.parent.parent.glob("*/children")  # a child belongs to the thread that made it
+    pids = [int(pid) for task in tasks for pid in task.read_text().split()]
+    return [pid for pid in pids if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def key_for(it: Installation, *groups: str) -> Credential:

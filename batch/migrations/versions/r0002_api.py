@@ -54,7 +54,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_answers_until", "answers", ["until"])
+    lasts = sa.text("name >= 'ff'")
+    op.create_index("answers_lasting", "answers", ["until"], sqlite_where=lasts, postgresql_where=lasts)
     op.create_table(
         "api_keys",
         _text("id"),
