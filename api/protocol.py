@@ -6,6 +6,9 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+WHOLE = "flatdrop.whole"
+"""Stands in the scope of a request whose body is there when its turn comes."""
+
 _MOST = 64 << 10  # bytes of a head, give or take what is read at a time
 _PATIENCE = 30  # seconds in which the whole of it must come
 
@@ -51,6 +54,11 @@ class Bounded(HttpToolsProtocol):
         self._in_head = False
         self._calm()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Note that the body is there."""
+        super().on_message_complete()
+        self.scope[WHOLE] = True  # type: ignore[literal-required]
 
     def _await_head(self) -> None:
         self._late = self.loop.call_later(_PATIENCE, self.transport.close)

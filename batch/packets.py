@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import accumulate
 
@@ -48,6 +48,7 @@ class Packet:
 
 
 _ENTER = packets.insert()
+_COLUMNS = [field.name for field in fields(Packet)]
 _BATCH = select(*(batches.c[field.name] for field in fields(Batch)))
 _PACKET = select(*(packets.c[field.name] for field in fields(Packet)))
 
@@ -74,7 +75,7 @@ class Packets:
                 connection.rollback()
                 return False
             if these:
-                connection.execute(_ENTER, [asdict(packet) for packet in these])
+                connection.execute(_ENTER, [{name: getattr(packet, name) for name in _COLUMNS} for packet in these])
             return True
 
     def waiting(self) -> list[str]:
