@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from batch import undelivered
+from batch.batch import Batch
 from batch.dropzone import DropZone
 from batch.reading import is_json_lines
 from batch.receipt import Books, compose
@@ -41,4 +42,13 @@ def write(zone: DropZone, spool: Spool, books: Books, files: FileFormat) -> dict
         zone.write(f"{place}/{name}", spool.file(name))
     spool.file("receipt.json").write_text(json.dumps(receipt, indent=2, ensure_ascii=False) + "\n", "utf-8")
     zone.write(f"{place}/receipt.json", spool.file("receipt.json"))
+    return receipt
+
+
+def receipt_of(zone: DropZone, batch: Batch) -> dict[str, Any] | None:
+    """Return the receipt of a batch as it stands in the drop zone, or None when there is none."""
+    name = f"{folder(batch.group_key, batch.file, batch.id)}/receipt.json"
+    if zone.stat(name) is None:
+        return None
+    receipt: dict[str, Any] = json.loads(zone.read(name))
     return receipt

@@ -31,6 +31,7 @@ for command in (
     files.preview,
     batches.batches,
     batches.show,
+    batches.audit,
     batches.rerun,
     catalog.integrations,
     playing.sandbox,
@@ -70,10 +71,11 @@ def _explained(error: Exception) -> int:
     from batch.dropzone import DropZoneError
     from batch.errors import LedgerError
     from config.errors import ConfigError
+    from jobs.audit import AuditError
     from jobs.rerun import RerunError, RerunUnfinishedError
 
     codes: dict[type[Exception], int] = {
-        ConfigError: 2, RerunError: 2, RerunUnfinishedError: 1, LedgerError: 1, DropZoneError: 1
+        ConfigError: 2, AuditError: 2, RerunError: 2, RerunUnfinishedError: 1, LedgerError: 1, DropZoneError: 1
     }  # fmt: skip
     for kind, code in codes.items():
         if isinstance(error, kind):

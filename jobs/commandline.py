@@ -21,6 +21,8 @@ def commands() -> Iterator[tuple[str, Any]]:
 
 def _within(name: str, group: Any) -> Iterator[tuple[str, Any]]:
     for own, command in group.commands.items():
+        if command.hidden:
+            continue
         if hasattr(command, "commands"):
             yield from _within(f"{name} {own}", command)
         else:

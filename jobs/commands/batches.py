@@ -55,11 +55,65 @@ def show(ctx: typer.Context, batch: BatchId, json: AsJson = False, config: Confi
         found = runtime.ledger.batch(_whole_id(runtime, batch))
         receipt = compose(Books.read(runtime.ledger, found)) if found else None
     if receipt is None:
-        raise typer.BadParameter(f"the batch {batch} was taken out of the ledger just now")
+        raise _taken_out(batch)
     if json:
         screen.as_json(receipt)
     else:
         screen.receipt(receipt)
+
+
+def _taken_out(batch: str) -> typer.BadParameter:
+    return typer.BadParameter(f"the batch {batch} was taken out of the ledger just now")
+
+
+def audit(
+    ctx: typer.Context,
+    batch: BatchId,
+    integration: OneIntegration = None,
+    journal: Annotated[
+        Path | None,
+        typer.Option("--journal", metavar="FILE", exists=True, dir_okay=False, help="What a sandbox took."),
+    ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            "--export", metavar="FILE", exists=True, dir_okay=False, help="What the destination has: CSV or JSON Lines."
+        ),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option("--by", metavar="FIELD", help="Tell records apart by this field; needed with --export."),
+    ] = None,
+    json: AsJson = False,
+    config: ConfigPath = None,
+) -> None:
+    """Compare a batch's file, ledger and receipt with what its destinations have: lost, doubled, stuck."""
+    from jobs import audit as audits
+    from jobs.opening import opened
+
+    if (journal is None) == (export is None):
+        raise typer.BadParameter("give either --journal or --export")
+    if export is not None and by is None:
+        raise typer.BadParameter("--export needs --by: the field that tells the destination's records apart")
+    with opened(chosen(ctx, config)) as runtime:
+        found = runtime.ledger.batch(_whole_id(runtime, batch))
+        if found is None:
+            raise _taken_out(batch)
+        if journal is not None:
+            told = audits.against_journal(runtime, found, journal, by, integration)
+        else:
+            told = audits.against_export(runtime, found, export or Path(), by or "", integration)
+    if json:
+        screen.as_json(told.document)
+    else:
+        heads = ["integration", "delivered", "unknown", "found", "lost", "doubled", "declared"]
+        screen.table(
+            heads, ([name, *(getattr(share, head) for head in heads[1:])] for name, share in told.shares.items())
+        )
+        for sentence in [*told.breaks, *(["The batch is not closed."] if told.stuck else [])]:
+            screen.say(sentence)
+        screen.say("Everything is where the receipt says." if told.good else "Something is not as the receipt says.")
+    raise typer.Exit(0 if told.good else 1)
 
 
 def rerun(
