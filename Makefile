@@ -8,7 +8,7 @@ COMPILE := .venv-lock/bin/uv pip compile --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench lock clean docs
+.PHONY: help install demo test torture check bench lock clean docs
 
 help: ## what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ demo: $(STAMP) ## run the main job on made-up data, here and now
 
 test: $(STAMP) ## the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+torture: $(STAMP) ## kill it everywhere, and count what was lost or doubled; takes long
+	PYTHONPATH=.:tests $(BIN)/python -m torture
 
 check: $(STAMP) ## style, types and the direction of imports
 	$(BIN)/ruff format --check .

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from batch.batch import CLOSED, Batch, Drop
+from batch.batch import CLOSED, Batch
 from batch.errors import BatchError, DropChanged
 from batch.examination import examine
 from batch.layout import is_records
@@ -244,6 +244,7 @@ def _pinned(runtime: Runtime, batch: Batch) -> Group:
 def _fetch(runtime: Runtime, batch: Batch, to: Path) -> None:
     if is_records(batch.file):
         pour(runtime.zone, runtime.ledger.packets.of(batch.id), to)
-    else:
-        drop = Drop(batch.group_key, batch.file, batch.version, batch.bytes, batch.received_at)
-        runtime.zone.fetch(drop, to)
+        return
+    drop = runtime.zone.stat(batch.file)
+    if drop is None or runtime.zone.fetch(drop, to) != batch.sha256:
+        raise DropChanged

@@ -29,7 +29,11 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 MADE = reference.pages()
 _CONFIG = ("config check", "config test", "config schema")
 _KEYS = ("keys create", "keys list", "keys revoke")
-CONTRACT = [*"demo init run serve check preview batches show audit rerun integrations sandbox".split(), *_CONFIG, *_KEYS]
+CONTRACT = [
+    *"demo init run serve check preview batches show audit rerun integrations sandbox".split(),
+    *_CONFIG,
+    *_KEYS,
+]
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

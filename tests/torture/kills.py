@@ -1,0 +1,228 @@
+"""One run that is killed, what is left of it brought home, and an audit of what arrived."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.failing import failing
+from support.installation import KEY, Installation, enabled, made, table
+
+from batch.batch import CLOSED
+from batch.failpoints import NAMES
+from batch.taking import Offer, Taker
+from integrations.sandbox import running
+from jobs.audit import Audit, against_journal
+
+FILE = f"{KEY}/people.csv"
+ROWS = 60
+TRIES = 4
+LEASE = 1
+PATIENCE = 60
+
+KINDS = {"key": "webhook", "upsert": "mailchimp", "bare": "webhook"}
+"""Integrations by what makes sending twice harmless; for `bare` the webhook is told that nothing does."""
+
+_CODE = f"""
+import jobs.run, sys
+jobs.run.LEASE = {LEASE}
+from jobs.cli import main
+"""
+_BARE = """
+from integrations.catalog import CATALOG
+from integrations.integration import Resend
+object.__setattr__(CATALOG["webhook"], "resend", Resend.BARE)
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """Where, on what ledger and for what kind of destination a process dies."""
+
+    scenario: str
+    point: str
+    nth: int
+    ledger: str
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.scenario} {self.point}:{self.nth} {self.ledger} {self.kind}"
+
+
+@dataclass
+class End:
+    """What came of it: whether the process died as it should, and the sums of all audits."""
+
+    died: bool
+    lost: int = 0
+    undeclared: int = 0
+    declared: int = 0
+    stuck: int = 0
+    breaks: int = 0
+
+    @property
+    def good(self) -> bool:
+        return not (self.lost or self.undeclared or self.stuck or self.breaks)
+
+
+def a_file(start: int = 0) -> bytes:
+    """Sixty people: one of them invalid, one rejected by the destination."""
+    rows = [[n, f"p{n}@example.com"] for n in range(start, start + ROWS)]
+    rows[7][1], rows[33][1] = "nobody", "p@rejected.example"
+    return table(rows)
+
+
+def _plain(it: Installation) -> list[str]:
+    it.drop(FILE, a_file())
+    it.drop(f"{KEY}/stray.txt", b"not a drop")
+    return ["run"]
+
+
+def _records(it: Installation) -> list[str]:
+    with it.opened() as runtime:
+        taker = Taker(runtime.ledger.packets, runtime.zone, runtime.groups)
+        for start in range(0, ROWS, 20):
+            lines = (
+                json.dumps({"id": str(n), "email": f"p{n}@example.com"}).encode() for n in range(start, start + 20)
+            )
+            taker.take([Offer(KEY, line, {b"\xff%d" % hash(line): 2**33}, line) for line in lines])
+    return ["run"]
+
+
+def _rerun(it: Installation) -> list[str]:
+    """The destination refuses everybody at first, so that all rows are owed."""
+    it.drop(FILE, a_file())
+    secret = next((it.home / "secrets").glob(f"{it.groups[KEY]['integrations']['it']['type']}.*"))
+    right = secret.read_text()
+    secret.write_text("whsec_d3Jvbmc=" if "webhook" in secret.name else "wrong-us1")
+    command(it, ["run"], {}, "")
+    secret.write_text(right)
+    with it.opened() as runtime:
+        (batch,) = runtime.ledger.batches()
+    return ["rerun", batch.id]
+
+
+def _again(it: Installation) -> list[str]:
+    """The same bytes under the same name once more, which are not processed again."""
+    it.drop(FILE, a_file())
+    command(it, ["run"], {}, "")
+    it.drop(FILE, a_file())
+    return ["run"]
+
+
+SCENARIOS: Mapping[str, Callable[[Installation], list[str]]] = {
+    "file": _plain,
+    "records": _records,
+    "rerun": _rerun,
+    "again": _again,
+}
+
+
+def points() -> Iterator[tuple[str, str, int]]:
+    """Yield the scenarios, the failpoints in them, and the times that are tried."""
+
+    def both(*names: str) -> list[str]:
+        return [name for name in NAMES if name.rpartition(".")[0] in names]
+
+    for name in both(*(f"ledger.{one}" for one in "add claim describe progress save_config close report".split())):
+        yield "file", name, 1
+    for name in both("ledger.put_chunks"):
+        yield from (("file", name, nth) for nth in (1, 2, 3, 5, 9))
+    for name in both("zone.fetch", "zone.listing", "zone.stat"):
+        yield "file", name, 1
+    for name in both("zone.write"):
+        yield from (("file", name, nth) for nth in (1, 2))
+    for name in both("send"):
+        yield from (("file", name, nth) for nth in (1, 2, 4))
+    for name in both("ledger.gather", "zone.read", "ledger.claim", "ledger.close"):
+        yield "records", name, 1
+    for name in both("ledger.reopen"):
+        yield "rerun", name, 1
+    for name in both("ledger.drop_duplicate"):
+        yield "again", name, 1
+
+
+def command(it: Installation, words: list[str], env: Mapping[str, str], kind: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line to its end, or to its death."""
+    code = f"{_CODE}{_BARE if kind == 'bare' else ''}main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *words],
+        env={**failing(), **env},
+        cwd=it.home,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+
+
+@contextmanager
+def prepared(case: Case, home: Path, ledger_url: str) -> Iterator[tuple[Installation, list[str]]]:
+    """Make an installation whose destination is a sandbox, and what is to be done in it."""
+    home.mkdir(parents=True)
+    with running(home / "journal.jsonl") as base:
+        settings = {"batch_size": 10, "in_flight": 2, "requests_per_second": 1000}
+        it = made(home, it=enabled(KINDS[case.kind], base, settings=settings))
+        it.ledger = ledger_url
+        it.write()
+        yield it, SCENARIOS[case.scenario](it)
+
+
+def brought_home(it: Installation, words: list[str], kind: str) -> None:
+    """Do what an operator does after a crash: the same once more, then what the schedule does."""
+    for turn in range(TRIES):
+        time.sleep(LEASE * 1.1)
+        command(it, words if turn == 0 else ["run"], {}, kind)
+        with it.opened() as runtime:
+            waiting = runtime.ledger.packets.waiting()
+            if not waiting and all(batch.state in CLOSED for batch in runtime.ledger.batches()):
+                return
+
+
+def ended(it: Installation, *, died: bool) -> End:
+    """Audit every batch, and look for what was never made one."""
+    end = End(died)
+    with it.opened() as runtime:
+        found = runtime.ledger.batches()
+        for batch in found:
+            audit = against_journal(runtime, batch, it.home / "journal.jsonl", None, None)
+            _add(end, audit)
+        end.stuck += not found or len(runtime.ledger.packets.waiting())
+    return end
+
+
+def _add(end: End, audit: Audit) -> None:
+    for share in audit.shares.values():
+        end.lost += share.lost
+        end.undeclared += share.undeclared
+        end.declared += share.doubled - share.undeclared
+    end.stuck += audit.stuck
+    end.breaks += len(audit.breaks)
+
+
+def killed(case: Case, home: Path, ledger_url: str) -> End:
+    """Kill a process at a failpoint, bring what is left home, and audit it."""
+    with prepared(case, home, ledger_url) as (it, words):
+        died = command(it, words, failing(f"{case.point}=kill:{case.nth}"), case.kind).returncode == -9
+        brought_home(it, words, case.kind)
+        return ended(it, died=died)
+
+
+def killed_after(case: Case, home: Path, ledger_url: str, seconds: float) -> End:
+    """Kill a process after some seconds, wherever it is then."""
+    with prepared(case, home, ledger_url) as (it, words):
+        code = f"{_CODE}{_BARE if case.kind == 'bare' else ''}main()"
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *words], cwd=it.home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(seconds)
+        process.kill()
+        died = process.wait() == -9
+        brought_home(it, words, case.kind)
+        return ended(it, died=died)
