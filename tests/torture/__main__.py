@@ -22,6 +22,7 @@ from torture.kills import KINDS, Case, End, killed, killed_after, points
 
 _AT_ONCE = 2
 _LEDGERS = ("sqlite", "postgresql")
+_SUMS = ("died", "lost", "undeclared", "declared", "stuck", "breaks")
 _LATEST = 1.6  # seconds after which an undisturbed run has ended
 
 
@@ -30,7 +31,7 @@ def main(kills: int, seed: int) -> None:
     began = time.monotonic()
     with postgres() as server, tempfile.TemporaryDirectory() as folder:
         cases = [Case(*point, ledger, kind) for point in points() for ledger in _LEDGERS for kind in KINDS]
-        exact = run(cases, lambda case, home, url: killed(case, home, url), Path(folder), server)
+        exact = run(cases, killed, Path(folder), server)
         chance = random.Random(seed)
         spread = itertools.islice(itertools.cycle(itertools.product(("file", "records"), _LEDGERS, KINDS)), kills)
         moments = {Case(scenario, f"kill {n}", 0, ledger, kind): 0.2 + chance.random() * _LATEST
@@ -38,9 +39,7 @@ def main(kills: int, seed: int) -> None:
         anywhere = run(
             moments, lambda case, home, url: killed_after(case, home, url, moments[case]), Path(folder), server
         )
-    print(
-        f"\n{'kill -9':<34}{'runs':>6}{'died':>6}{'lost':>6}{'undeclared':>12}{'declared':>10}{'stuck':>7}{'breaks':>8}"
-    )
+    print("".join([f"\n{'kill -9':<42}{'runs':>8}", *(f"{what:>12}" for what in _SUMS)]))
     for name, ends in (("at each failpoint", exact), (f"at random instants (seed {seed})", anywhere)):
         for kind in KINDS:
             tell(f"{name}, {kind}", [end for case, end in ends if case.kind == kind])
@@ -57,7 +56,7 @@ def run(
         home = folder / uuid.uuid4().hex
         try:
             end = work(case, home, ledger(case.ledger, home, server))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - one that cannot be told is one that is stuck
             print(f"{case}: {error!r}", flush=True)
             end = End(died=False, stuck=1)
         if not end.good:
@@ -70,11 +69,8 @@ def run(
 
 def tell(name: str, ends: list[End]) -> None:
     """Print a line of sums."""
-    sums = [
-        sum(getattr(end, what) for end in ends)
-        for what in ("died", "lost", "undeclared", "declared", "stuck", "breaks")
-    ]
-    print(f"{name:<34}{len(ends):>6}" + "".join(f"{n:>{w}}" for n, w in zip(sums, (6, 6, 12, 10, 7, 8), strict=True)))
+    sums = (sum(getattr(end, what) for end in ends) for what in _SUMS)
+    print("".join([f"{name:<42}{len(ends):>8}", *(f"{count:>12}" for count in sums)]))
 
 
 def ledger(kind: str, home: Path, server: str) -> str:

@@ -88,9 +88,8 @@ def _records(it: Installation) -> list[str]:
     with it.opened() as runtime:
         taker = Taker(runtime.ledger.packets, runtime.zone, runtime.groups)
         for start in range(0, ROWS, 20):
-            lines = (
-                json.dumps({"id": str(n), "email": f"p{n}@example.com"}).encode() for n in range(start, start + 20)
-            )
+            people = ({"id": str(n), "email": f"p{n}@example.com"} for n in range(start, start + 20))
+            lines = (json.dumps(person).encode() for person in people)
             taker.take([Offer(KEY, line, {b"\xff%d" % hash(line): 2**33}, line) for line in lines])
     return ["run"]
 

@@ -1,4 +1,4 @@
-"""Killed at one place and another: nothing lost, nothing doubled unsaid, nothing stuck. `make torture` tries them all."""
+"""Killed at one place and another: nothing lost, nothing doubled unsaid, nothing stuck; `make torture` tries all."""
 
 from __future__ import annotations
 
