@@ -8,8 +8,9 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Self
@@ -71,7 +72,7 @@ class Front:
         deployment, groups = self._runtime.deployment, dict(self._runtime.groups)
         os.environ["POLARS_MAX_THREADS"] = "1"  # for it: a few records are checked faster by one thread
         self._process = _spawn.Process(target=_answer, args=(deployment, groups, self._listener, theirs))
-        with theirs:
+        with theirs, _deaf():
             self._process.start()
         wait([ours, self._process.sentinel])
         threading.Thread(target=self._hear, args=[ours], name="front", daemon=True).start()
@@ -115,11 +116,21 @@ def _answer(deployment: Deployment, groups: dict[str, Group], listener: socket.s
         _do_chores(keyring)
 
 
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Let what is begun never hear a Ctrl-C, which goes to all processes of a terminal: its parent tells it to stop."""
+    resource_tracker.ensure_running()  # else it is begun with the process, and gives it its hearing back
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
 def _stopped_by_signals() -> threading.Event:
-    """Return what is set by a signal, however many come: whoever was let in is answered."""
+    """Return what is set by SIGTERM, however often it comes: whoever was let in is answered."""
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     return stopping
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import threading
@@ -99,6 +100,20 @@ def test_a_server_that_is_told_to_stop_sees_through_what_is_in_flight_and_ends_w
     there.script()
     assert counts(it.one(), "hook") == {"delivered": 100}
     assert len(there.calls) == 100
+
+
+@pytest.mark.parametrize("seconds", [0.8, 1.3, 1.8])
+def test_a_ctrl_c_goes_to_every_process_and_none_has_more_to_say_than_that_it_stops(
+    tmp_path: Path, there: Destination, seconds: float
+) -> None:
+    it = installed(tmp_path, there)
+    process = it.flatdrop("serve", start_new_session=True)
+    time.sleep(seconds)  # perhaps it only just begins
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    begun = "listening" in err
+    assert process.returncode in ((0,) if begun else (0, -signal.SIGINT, 130, 1))
+    assert not begun or "Traceback" not in err, err
 
 
 def test_an_idle_server_stops_at_once(tmp_path: Path, there: Destination) -> None:
