@@ -23,6 +23,7 @@ from batch.taking import Offer, Result, Taker
 from config.deployment import Deployment
 from config.group import Group
 
+_PAUSE = 0.2  # seconds before another process begins, which may die as fast
 _HEAD = 8  # bytes that tell how long what follows is
 
 log = structlog.get_logger()
@@ -76,13 +77,22 @@ class Clerk:
         except Exception:
             log.exception("clerk.not_understood")
             self._process.kill()
-        self._out = None
+        self._end()
         while self._asked:
             answer, count = self._asked.popleft()
             answer.set_result(_gone(count))
         if not self._closing:
             log.error("clerk.gone")
+            await asyncio.sleep(_PAUSE)
             await self._begin()
+        if self._closing:
+            self._end()
+
+    def _end(self) -> None:
+        """Ask no more."""
+        if self._out is not None:
+            self._out.close()
+            self._out = None
 
     async def __aenter__(self) -> Self:
         await self._begin()
@@ -92,9 +102,11 @@ class Clerk:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closing = True
-        if self._out is not None:
-            self._out.close()
-        await self._hearing
+        self._end()
+        heard = None
+        while heard is not self._hearing:  # perhaps another process begins just now
+            heard = self._hearing
+            await heard
         await asyncio.to_thread(self._process.join)
 
 

@@ -104,10 +104,8 @@ def _answer(deployment: Deployment, groups: dict[str, Group], listener: socket.s
     with Ledger.open(deployment.ledger) as ledger:
         keyring = Keyring(ledger.keys, Vault.of(deployment))
         keyring.refresh()
-        zone, clerk = (
-            zones.find(deployment.drop_zone, deployment.s3, deployment.base),
-            Clerk(deployment, groups, prepare),
-        )
+        zone = zones.find(deployment.drop_zone, deployment.s3, deployment.base)
+        clerk = Clerk(deployment, groups, prepare)
         about = Installation(deployment.api, groups, ledger, zone, keyring, clerk, tell, sys.stderr.write, stopping)
         with serving(application(about), listener):
             tell()

@@ -101,3 +101,15 @@ def test_it_goes_on_until_nobody_asks_any_more_whatever_signals_come(tmp_path: P
 
     with_a_clerk(it, work)
     assert records(it) == ["1"]
+
+
+def test_the_block_is_left_even_when_another_process_begins_just_then(tmp_path: Path) -> None:
+    it = made(tmp_path, hook=to("http://127.0.0.1:9"))
+
+    async def work(clerk: Clerk) -> None:
+        clerk._process.kill()
+        await asyncio.sleep(0.4)
+
+    with capture_logs() as lines:
+        with_a_clerk(it, work)
+    assert [line["event"] for line in lines] == ["clerk.gone"]
