@@ -166,7 +166,7 @@ def test_a_clerk_killed_at_a_certain_place_has_the_record_once_when_it_is_sent_a
     it = made(tmp_path, hook=to(there.base))
     credential = key_for(it)
     before, after = _PLACES[place]
-    with server(it, env=failing(f"{place}=kill")) as one:
+    with server(it, env={**os.environ, **failing(f"{place}=kill")}) as one:
         assert record(Client(one.base, credential), 7).to(one.base).status == 503
         assert len(drops(it)) == before
     with server(it) as one:

@@ -63,7 +63,9 @@ def test_there_are_many_and_each_once() -> None:
 
 def reaches(name: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     code = f"from batch.failpoints import reached\nfor _ in range(3): reached({name!r}); print('on', flush=True)"
-    return subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **env}, cwd=ROOT, capture_output=True, text=True, check=False
+    )
 
 
 def test_an_order_is_obeyed_at_its_time_and_place() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
 
 def failing(*orders: str) -> dict[str, str]:
-    """The environment in which a process obeys the orders, like `send.before=kill:2`."""
-    return {**os.environ, "FLATDROP_TESTING": "1", "FLATDROP_FAILPOINTS": ",".join(orders)}
+    """What a process's environment has for it to obey the orders, like `send.before=kill:2`."""
+    return {"FLATDROP_TESTING": "1", "FLATDROP_FAILPOINTS": ",".join(orders)}

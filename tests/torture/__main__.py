@@ -18,6 +18,7 @@ import psycopg
 from sqlalchemy import make_url
 from support.ledgers import OPTIONS
 
+from torture.bugs import BUGS, Bug, seeded
 from torture.kills import KINDS, Case, End, killed, killed_after, points
 
 _AT_ONCE = 2
@@ -36,15 +37,18 @@ def main(kills: int, seed: int) -> None:
         spread = itertools.islice(itertools.cycle(itertools.product(("file", "records"), _LEDGERS, KINDS)), kills)
         moments = {Case(scenario, f"kill {n}", 0, ledger, kind): 0.2 + chance.random() * _LATEST
                    for n, (scenario, ledger, kind) in enumerate(spread)}  # fmt: skip
+        caught = [bug for bug in BUGS if found(bug, Path(folder) / uuid.uuid4().hex)]
         anywhere = run(
             moments, lambda case, home, url: killed_after(case, home, url, moments[case]), Path(folder), server
         )
+    print(f"\nseeded bugs: {len(caught)} of {len(BUGS)} caught")
     print("".join([f"\n{'kill -9':<42}{'runs':>8}", *(f"{what:>12}" for what in _SUMS)]))
     for name, ends in (("at each failpoint", exact), (f"at random instants (seed {seed})", anywhere)):
         for kind in KINDS:
             tell(f"{name}, {kind}", [end for case, end in ends if case.kind == kind])
     print(f"in {(time.monotonic() - began) / 60:.0f} minutes")
-    sys.exit(not all(end.good for _, end in (*exact, *anywhere)))
+    good = all(end.good for _, end in (*exact, *anywhere))
+    sys.exit(not (good and len(caught) == len(BUGS)))
 
 
 def run(
@@ -65,6 +69,14 @@ def run(
 
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         return list(threads.map(one, cases))
+
+
+def found(bug: Bug, folder: Path) -> bool:
+    """Say whether a seeded bug shows, and tell of it if not."""
+    end = seeded(bug, folder)
+    if end.good:
+        print(f"not caught: {bug.name}", flush=True)
+    return not end.good
 
 
 def tell(name: str, ends: list[End]) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from batch.batch import CLOSED
 from batch.failpoints import NAMES
 from batch.taking import Offer, Taker
 from integrations.sandbox import running
-from jobs.audit import Audit, against_journal
+from jobs.audit import Audit, AuditError, against_journal
 
 FILE = f"{KEY}/people.csv"
 ROWS = 60
@@ -50,6 +51,7 @@ class Case:
     nth: int
     ledger: str
     kind: str
+    product: str = ""  # where the program is, if it is not this one
 
     def __str__(self) -> str:
         return f"{self.scenario} {self.point}:{self.nth} {self.ledger} {self.kind}"
@@ -78,13 +80,13 @@ def a_file(start: int = 0) -> bytes:
     return table(rows)
 
 
-def _plain(it: Installation) -> list[str]:
+def _plain(it: Installation, case: Case) -> list[str]:
     it.drop(FILE, a_file())
     it.drop(f"{KEY}/stray.txt", b"not a drop")
     return ["run"]
 
 
-def _records(it: Installation) -> list[str]:
+def _records(it: Installation, case: Case) -> list[str]:
     with it.opened() as runtime:
         taker = Taker(runtime.ledger.packets, runtime.zone, runtime.groups)
         for start in range(0, ROWS, 20):
@@ -94,28 +96,28 @@ def _records(it: Installation) -> list[str]:
     return ["run"]
 
 
-def _rerun(it: Installation) -> list[str]:
+def _rerun(it: Installation, case: Case) -> list[str]:
     """The destination refuses everybody at first, so that all rows are owed."""
     it.drop(FILE, a_file())
     secret = next((it.home / "secrets").glob(f"{it.groups[KEY]['integrations']['it']['type']}.*"))
     right = secret.read_text()
     secret.write_text("whsec_d3Jvbmc=" if "webhook" in secret.name else "wrong-us1")
-    command(it, ["run"], {}, "")
+    command(it, case, ["run"])
     secret.write_text(right)
     with it.opened() as runtime:
         (batch,) = runtime.ledger.batches()
     return ["rerun", batch.id]
 
 
-def _again(it: Installation) -> list[str]:
+def _again(it: Installation, case: Case) -> list[str]:
     """The same bytes under the same name once more, which are not processed again."""
     it.drop(FILE, a_file())
-    command(it, ["run"], {}, "")
+    command(it, case, ["run"])
     it.drop(FILE, a_file())
     return ["run"]
 
 
-SCENARIOS: Mapping[str, Callable[[Installation], list[str]]] = {
+SCENARIOS: Mapping[str, Callable[[Installation, Case], list[str]]] = {
     "file": _plain,
     "records": _records,
     "rerun": _rerun,
@@ -147,12 +149,20 @@ def points() -> Iterator[tuple[str, str, int]]:
         yield "again", name, 1
 
 
-def command(it: Installation, words: list[str], env: Mapping[str, str], kind: str) -> subprocess.CompletedProcess[str]:
+def program(case: Case) -> tuple[list[str], dict[str, str]]:
+    """Return the command line of the program, and the environment that it runs in."""
+    code = f"{_CODE}{_BARE if case.kind == 'bare' else ''}main()"
+    return [sys.executable, "-c", code], {**os.environ, **({"PYTHONPATH": case.product} if case.product else {})}
+
+
+def command(
+    it: Installation, case: Case, words: list[str], orders: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
     """Run the command line to its end, or to its death."""
-    code = f"{_CODE}{_BARE if kind == 'bare' else ''}main()"
+    start, env = program(case)
     return subprocess.run(
-        [sys.executable, "-c", code, *words],
-        env={**failing(), **env},
+        [*start, *words],
+        env={**env, **failing(*orders)},
         cwd=it.home,
         capture_output=True,
         text=True,
@@ -170,14 +180,14 @@ def prepared(case: Case, home: Path, ledger_url: str) -> Iterator[tuple[Installa
         it = made(home, it=enabled(KINDS[case.kind], base, settings=settings))
         it.ledger = ledger_url
         it.write()
-        yield it, SCENARIOS[case.scenario](it)
+        yield it, SCENARIOS[case.scenario](it, case)
 
 
-def brought_home(it: Installation, words: list[str], kind: str) -> None:
+def brought_home(it: Installation, case: Case, words: list[str]) -> None:
     """Do what an operator does after a crash: the same once more, then what the schedule does."""
     for turn in range(TRIES):
         time.sleep(LEASE * 1.1)
-        command(it, words if turn == 0 else ["run"], {}, kind)
+        command(it, case, words if turn == 0 else ["run"])
         with it.opened() as runtime:
             waiting = runtime.ledger.packets.waiting()
             if not waiting and all(batch.state in CLOSED for batch in runtime.ledger.batches()):
@@ -190,8 +200,10 @@ def ended(it: Installation, *, died: bool) -> End:
     with it.opened() as runtime:
         found = runtime.ledger.batches()
         for batch in found:
-            audit = against_journal(runtime, batch, it.home / "journal.jsonl", None, None)
-            _add(end, audit)
+            try:
+                _add(end, against_journal(runtime, batch, it.home / "journal.jsonl", None, None))
+            except AuditError:  # it has not even begun
+                end.stuck += 1
         end.stuck += not found or len(runtime.ledger.packets.waiting())
     return end
 
@@ -208,20 +220,20 @@ def _add(end: End, audit: Audit) -> None:
 def killed(case: Case, home: Path, ledger_url: str) -> End:
     """Kill a process at a failpoint, bring what is left home, and audit it."""
     with prepared(case, home, ledger_url) as (it, words):
-        died = command(it, words, failing(f"{case.point}=kill:{case.nth}"), case.kind).returncode == -9
-        brought_home(it, words, case.kind)
+        died = command(it, case, words, [f"{case.point}=kill:{case.nth}"]).returncode == -9
+        brought_home(it, case, words)
         return ended(it, died=died)
 
 
 def killed_after(case: Case, home: Path, ledger_url: str, seconds: float) -> End:
     """Kill a process after some seconds, wherever it is then."""
     with prepared(case, home, ledger_url) as (it, words):
-        code = f"{_CODE}{_BARE if case.kind == 'bare' else ''}main()"
+        start, env = program(case)
         process = subprocess.Popen(
-            [sys.executable, "-c", code, *words], cwd=it.home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*start, *words], env=env, cwd=it.home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         time.sleep(seconds)
         process.kill()
         died = process.wait() == -9
-        brought_home(it, words, case.kind)
+        brought_home(it, case, words)
         return ended(it, died=died)
