@@ -34,7 +34,7 @@ class Intake:
         """Commit by `take`; `taken` is called after each commit."""
         self._take, self._window, self._taken = take, window, taken
         self._waiting: list[tuple[Offer, asyncio.Future[Result]]] = []
-        self._size, self._enough = 0, 1
+        self._size, self._enough, self._overdue = 0, 1, False
         self._under_way: deque[int] = deque()
         self._commits: set[asyncio.Task[None]] = set()
         self._due: asyncio.TimerHandle | None = None
@@ -59,14 +59,14 @@ class Intake:
 
     def _hurry(self) -> None:
         """Let no record wait for others any longer."""
-        self._enough = 1
+        self._enough, self._overdue = 1, True
         self._begin()
 
     def _begin(self) -> None:
         """Begin the next commit, if it is time for it."""
         if not self._waiting or len(self._waiting) < self._enough or len(self._under_way) >= _AT_ONCE:
             return
-        these, self._waiting, self._size = self._waiting, [], 0
+        these, self._waiting, self._size, self._overdue = self._waiting, [], 0, False
         if self._due is not None:
             self._due.cancel()
             self._due = None
@@ -80,7 +80,7 @@ class Intake:
         told = await results
         on_their_way = sum(self._under_way) + len(self._waiting)
         self._under_way.popleft()  # what is begun first ends first
-        self._enough = -(-on_their_way // 2)
+        self._enough = 1 if self._overdue else -(-on_their_way // 2)
         self._begin()
         for decided, result in zip(these, told, strict=True):
             if decided.done():
