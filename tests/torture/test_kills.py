@@ -31,7 +31,7 @@ def test_a_kill_at_a_place_loses_and_doubles_nothing(
 ) -> None:
     kind = list(KINDS)[number % len(KINDS)]
     end = killed(Case(*place, "here", kind), tmp_path / "home", ledger_url)
-    assert end.died
+    assert end.struck
     assert end.good, end
 
 
