@@ -129,7 +129,7 @@ def _take(
     zone = zones.find(deployment.drop_zone, deployment.s3, deployment.base)
     try:
         with Ledger.open(deployment.ledger) as ledger, asked.makefile("rwb") as pipe, suppress(ConnectionError):
-            taker = Taker(ledger.packets, zone, groups)
+            taker = Taker(ledger.packets, zone, groups, deployment.limits)
             pipe.write(bytes(_HEAD))
             pipe.flush()
             while len(head := pipe.read(_HEAD)) == _HEAD:

@@ -18,6 +18,15 @@ FILE = {
         "The compressed file is damaged, cut short, or holds more than the compression it starts with.",
         "Compress the file again and drop it again.",
     ),
+    "file.size": ("The file is larger than the limit.", "Drop it in parts, or let an operator raise `limits.file`."),
+    "file.expanded": (
+        "More came out of the compressed file than the limits allow.",
+        "Drop it in parts or uncompressed, or let an operator raise `limits.expanded` or `limits.ratio`.",
+    ),
+    "file.columns": (
+        "The header has more columns than the limit.",
+        "Leave out columns that nobody needs, or let an operator raise `limits.attributes`.",
+    ),
     "file.header.duplicate": ("Two columns have the same name.", "Rename or remove one of them."),
     "file.header.missing": (
         "A column for a required attribute is not in the header.",
@@ -34,7 +43,7 @@ FILE = {
     ),
     "file.record.size": (
         "A record is larger than the limit.",
-        "Look for a missing line end or quote at the line named.",
+        "Look for a missing line end or quote at the line named; an operator can raise `limits.record`.",
     ),
     "file.incomplete": (
         "The last line is cut off in the middle of a record: the file was probably not uploaded whole.",
@@ -81,6 +90,11 @@ ROW = {
         "Text holds half of a surrogate pair (\\ud800–\\udfff).",
         "Mend the program that wrote the text.",
     ),
+    "row.attributes": (
+        "The record has more attributes than the limit.",
+        "Leave out attributes that nobody needs, or let an operator raise `limits.attributes`.",
+    ),
+    "row.value.size": ("A value is larger than the limit.", "Shorten it, or let an operator raise `limits.value`."),
     "row.column.unknown": (
         "The record has an attribute that is not declared, and the group has `unknown_attributes: reject`.",
         "Remove the attribute, or list it under `attributes`.",

@@ -17,7 +17,7 @@ import structlog
 
 from batch.chunk import Chunk, ChunkState
 from batch.commits import Commits
-from batch.http import exchange
+from batch.http import Bounds, exchange
 from batch.lane import Lane, Stop
 from batch.outcome import Finding, Outcome
 from batch.parcel import Parcel
@@ -51,13 +51,13 @@ class _Fuse:
 class Delivery:
     """The sending half of one lane."""
 
-    def __init__(self, lane: Lane, client: aiohttp.ClientSession, commits: Commits, policy: Policy, timeout: float):
-        """Send over `client`, wait at most `timeout` seconds for an answer, and commit through `commits`."""
+    def __init__(self, lane: Lane, client: aiohttp.ClientSession, commits: Commits, policy: Policy, bounds: Bounds):
+        """Send over `client`, take answers within `bounds`, and commit through `commits`."""
         self._lane = lane
         self._client = client
         self._commits = commits
         self._policy = policy
-        self._timeout = timeout
+        self._bounds = bounds
 
     async def send(self, parcel: Parcel, former: Chunk | None = None) -> bool:
         """Send records and commit their outcomes; false when the program is stopping and nothing was done.
@@ -97,7 +97,7 @@ class Delivery:
                     self._lane.integration, self._lane.connection, parcel.text, key, int(time.time())
                 )
                 try:
-                    answer = await exchange(self._client, request, self._timeout)
+                    answer = await exchange(self._client, request, self._bounds)
                     return replies.judge(self._lane.integration, answer, sent)
                 except Retryable as error:
                     self._note(error, tally)

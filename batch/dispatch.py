@@ -19,6 +19,7 @@ from batch.commits import Commits
 from batch.delivery import Delivery
 from batch.examination import Examined, among
 from batch.former import Former, Wave, waves
+from batch.http import Bounds
 from batch.lane import Lane
 from batch.outcome import Finding, Outcome, Rows
 from batch.parcel import Parcel
@@ -48,10 +49,10 @@ class Errand:
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How requests are sent: how stubbornly, how many seconds an answer may take, and after whom."""
+    """How requests are sent: how stubbornly, what an answer may be, and after whom."""
 
     policy: Policy = field(default_factory=Policy)
-    timeout: float = 60
+    bounds: Bounds = field(default_factory=Bounds)
     turn: Turn = field(default_factory=Turn)
 
 
@@ -92,10 +93,10 @@ class _Run:
     ) -> None:
         planner = errand.planner
         lane = Lane(name, planner.integration, errand.connection, planner.limits)
-        timeout = float(errand.connection.settings.get("timeout", manner.timeout))
+        seconds = float(errand.connection.settings.get("timeout", manner.bounds.seconds))
         self._name, self._errand, self._planner, self._spool = name, errand, planner, spool
         self._commits, self._manner, self._progress = commits, manner, progress
-        self._delivery = Delivery(lane, client, commits, manner.policy, timeout)
+        self._delivery = Delivery(lane, client, commits, manner.policy, replace(manner.bounds, seconds=seconds))
         self._former = Former([])
 
     async def all_in_turn(self, examined: Examined) -> None:

@@ -13,10 +13,11 @@ from batch.ahead import ahead
 from batch.checking import Checked, Checker
 from batch.errors import BatchError
 from batch.outcome import Finding, Rows
-from batch.reading import Block, Reader
+from batch.reading import Block, Reader, Sizes
 from batch.runtime import Progress, silent
 from batch.spool import Spool
 from config.group import Group
+from config.limits import USUAL, Limits
 from mappers.expression import ROW
 from mappers.mapping import CLEARED
 
@@ -40,7 +41,14 @@ class Examined:
 
 
 def examine(
-    path: Path, name: str, group: Group, mapped: Collection[str], spool: Spool, *, progress: Progress = silent
+    path: Path,
+    name: str,
+    group: Group,
+    mapped: Collection[str],
+    spool: Spool,
+    *,
+    limits: Limits = USUAL,
+    progress: Progress = silent,
 ) -> Examined:
     """Read and check every record of a file, and put those that are good into the spool, typed.
 
@@ -50,12 +58,13 @@ def examine(
         group: whose attributes to check by.
         mapped: the attributes that mappings look at, beside those that are declared.
         spool: where the checked records go.
+        limits: how large what is in the file may be.
         progress: told of the rows as they are checked.
 
     Raises:
         BatchError: when the file as a whole cannot be used.
     """
-    reader, checker = Reader(path, name, group.files), Checker(group, mapped)
+    reader, checker = Reader(path, name, group.files, Sizes.within(limits)), Checker(group, mapped)
     findings: list[Finding] = []
     counted = kept = 0
 
@@ -71,6 +80,20 @@ def examine(
     _expect_conserved(counted, kept, findings)
     findings += checker.finish()
     return Examined(counted, reader.blank_lines, tuple(findings), reader.incomplete)
+
+
+def expect_size(size: int, limits: Limits) -> None:
+    """Refuse a file that is too large before anything else is done with it.
+
+    Raises:
+        BatchError: `file.size`.
+    """
+    if size > limits.file:
+        raise BatchError(
+            "file.size",
+            f"The file has {size:,} bytes, and {limits.file:,} are allowed. Drop it in parts, or let an operator raise "
+            "`limits.file`.",
+        )
 
 
 def _with_good_header(reader: Reader, checker: Checker) -> Iterator[Block]:

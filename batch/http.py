@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import dataclass
 
 import aiohttp
 
 from batch.failpoints import reached
+from config.limits import USUAL
 from integrations.errors import Ambiguous, Retryable, Unauthorized
 from integrations.integration import Reply
 from integrations.request import Request
 
-REPLY_LIMIT = 16 << 20
-"""The most bytes of a reply that are read; Mailchimp's answer to 500 members is about 2 MB."""
-
 _CONNECT_SECONDS = 10
 _KEEP_SECONDS = 3  # an idle connection that the destination has closed looks like an answer that never came
 _HEADERS = {"user-agent": "flatdrop", "accept": "application/json", "accept-encoding": "identity"}
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Seconds that an answer may take, and bytes that it may have; Mailchimp's to 500 members has about 2 MB."""
+
+    seconds: float = 60
+    size: int = USUAL.reply
 
 
 def session(connections: int) -> aiohttp.ClientSession:
@@ -29,14 +36,15 @@ def session(connections: int) -> aiohttp.ClientSession:
     )
 
 
-async def exchange(client: aiohttp.ClientSession, request: Request, seconds: float) -> Reply:
+async def exchange(client: aiohttp.ClientSession, request: Request, bounds: Bounds) -> Reply:
     """Send a request and return its reply, whatever its status.
 
     Raises:
         Retryable: when no connection was made, so that nothing can have been sent.
         Unauthorized: when the address is no address, or its certificate is not trusted.
-        Ambiguous: when it was sent and no whole answer came within `seconds`.
+        Ambiguous: when it was sent and no whole answer came within `bounds`.
     """
+    seconds = bounds.seconds
     connecting = min(_CONNECT_SECONDS, seconds / 2)  # a connection that is never made must show before time is up
     timeout = aiohttp.ClientTimeout(total=seconds, connect=connecting)
     try:
@@ -50,7 +58,7 @@ async def exchange(client: aiohttp.ClientSession, request: Request, seconds: flo
             timeout=timeout,
         ) as response:
             reached("send.answered")
-            body = await _read(response)
+            body = await _read(response, bounds.size)
             reached("send.after")
             return Reply(response.status, {k.lower(): v for k, v in response.headers.items()}, body)
     except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError):
@@ -67,13 +75,13 @@ async def exchange(client: aiohttp.ClientSession, request: Request, seconds: flo
         raise Ambiguous("no_answer", f"the connection broke after sending ({type(error).__name__})") from None
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
     pieces, size = [], 0
     async for piece in response.content.iter_chunked(1 << 16):
         size += len(piece)
-        if size > REPLY_LIMIT:
+        if size > most:
             response.close()
-            raise Ambiguous("bad_answer", f"the answer is larger than {REPLY_LIMIT >> 20} MiB")
+            raise Ambiguous("bad_answer", f"the answer is larger than {most:,} bytes")
         pieces.append(piece)
     return b"".join(pieces)
 

@@ -27,7 +27,8 @@ from batch.claim import Claim
 from batch.commits import Commits
 from batch.dispatch import Errand, Manner, dispatch, enrolled
 from batch.errors import BatchError, DropChanged, LeaseLost, Stopped
-from batch.examination import Examined, among, examine
+from batch.examination import Examined, among, examine, expect_size
+from batch.http import Bounds
 from batch.layout import is_records
 from batch.lease import holding
 from batch.outcome import Finding, Outcome, Rows
@@ -152,6 +153,7 @@ def _fetched(work: _Work) -> bool:
 
 def _copied(work: _Work) -> str:
     batch = work.claim.batch
+    expect_size(batch.bytes, work.runtime.deployment.limits)
     drop = Drop(batch.group_key, batch.file, batch.version, batch.bytes, batch.received_at)
     return work.runtime.zone.fetch(drop, work.spool.drop)
 
@@ -166,7 +168,15 @@ def _deliver(work: _Work) -> None:
     planners = {name: planner(group, name) for name in group.integrations}
     reach = connections(runtime.deployment, group)
     mapped = {name for one in planners.values() for name in one.mapping.names}
-    examined = examine(work.spool.drop, work.claim.batch.file, group, mapped, work.spool, progress=work.progress)
+    examined = examine(
+        work.spool.drop,
+        work.claim.batch.file,
+        group,
+        mapped,
+        work.spool,
+        limits=runtime.deployment.limits,
+        progress=work.progress,
+    )
     books = _entered(work, examined)
     owed = {name: account.pending(books.valid) for name, account in books.accounts.items()}
     errands = {
@@ -183,9 +193,9 @@ def _deliver(work: _Work) -> None:
 
 
 async def _dispatched(work: _Work, errands: Mapping[str, Errand], examined: Examined) -> None:
-    said = work.runtime.deployment.delivery
+    said, limits = work.runtime.deployment.delivery, work.runtime.deployment.limits
     halt = _Halt(work.runtime.stopping, work.lost)
-    manner = Manner(Policy(said.tries, said.patience, halt), said.timeout, work.runtime.turn)
+    manner = Manner(Policy(said.tries, said.patience, halt), Bounds(said.timeout, limits.reply), work.runtime.turn)
     try:
         async with Commits(work.progress_noted()) as commits:
             await dispatch(errands, examined, spool=work.spool, commits=commits, manner=manner, progress=work.progress)

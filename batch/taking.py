@@ -22,6 +22,7 @@ from batch.packets import Packet, Packets
 from batch.statements import nonce
 from batch.vetting import Vetter
 from config.group import Group
+from config.limits import USUAL, Limits
 
 _ROUNDS = 5
 _AT_ONCE = 8  # groups, each with a file of its own
@@ -62,10 +63,10 @@ Result = str | Invalid | Reused
 class Taker:
     """Takes records for the groups of an installation."""
 
-    def __init__(self, packets: Packets, zone: DropZone, groups: Mapping[str, Group]) -> None:
+    def __init__(self, packets: Packets, zone: DropZone, groups: Mapping[str, Group], limits: Limits = USUAL) -> None:
         self._packets = packets
         self._zone = zone
-        self._vetters = {key: Vetter(group) for key, group in groups.items()}
+        self._vetters = {key: Vetter(group, limits) for key, group in groups.items()}
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="take")
 
     def take(self, offers: Sequence[Offer]) -> list[Result]:

@@ -13,9 +13,11 @@ from batch.outcome import Finding
 from batch.reading import jsonl
 from batch.reading.block import Sizes, Tally
 from batch.reading.digits import Digits
+from batch.reading.fitting import fitting
 from batch.reading.mended import REPORT
 from batch.reading.quick import Quick
 from config.group import Group
+from config.limits import USUAL, Limits
 from mappers import plain
 from mappers.attribute import Attribute
 
@@ -25,7 +27,9 @@ _TEXTS = {True: "true", False: "false"}
 class Vetter:
     """Checks records by the attributes of a group; it may be used from several threads."""
 
-    def __init__(self, group: Group) -> None:
+    def __init__(self, group: Group, limits: Limits = USUAL) -> None:
+        self._sizes = Sizes.within(limits)
+        self._largest = min(limits.record, limits.value)  # a line that is no larger holds no value that is
         group = group.of_records()
         self._clear, self._closed = group.files.clear, group.closed
         self._checker = Checker(group)
@@ -46,8 +50,8 @@ class Vetter:
     def _doubtful(self, lines: Sequence[bytes]) -> Sequence[int]:
         """Return the places of records of which no look tells that they are good: the check says more of them."""
         text = b"\n".join(lines)
-        one_each = b"\r" not in text and text.count(b"\n") == len(lines) - 1 and max(map(len, lines)) <= Sizes().record
-        columns = Quick().columns(lines) if one_each else None
+        one_each = b"\r" not in text and text.count(b"\n") == len(lines) - 1 and max(map(len, lines)) <= self._largest
+        columns = Quick(self._sizes.attributes).columns(lines) if one_each else None
         if columns is None or not self._required <= columns.keys() or not columns.keys().isdisjoint(REPORT):
             return range(len(lines))
         doubtful: set[int] = set()
@@ -61,7 +65,8 @@ class Vetter:
     def _checked(self, lines: Sequence[bytes]) -> Mapping[int, Sequence[Finding]]:
         found: defaultdict[int, list[Finding]] = defaultdict(list)
         tally = Tally()
-        for block in jsonl.blocks([b"\n".join(lines), b"\n"], self._clear, Sizes(), tally):
+        blocks = jsonl.blocks([b"\n".join(lines), b"\n"], self._clear, self._sizes, tally)
+        for block in fitting(blocks, self._sizes.value):
             for finding in (*block.findings, *self._checker.findings(block.frame)):
                 for row in finding.rows:
                     found[int(row) - 1].append(finding)

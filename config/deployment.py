@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from config.errors import BadValueError
 from config.group import Group
+from config.limits import Limits
 from config.schedule import Schedule
 from config.section import Section, without_nulls
 
@@ -92,6 +93,7 @@ class Deployment(BaseSettings):
     schedule: Schedule = Field(Schedule(), description="When drops are taken up; a group may override it.")
     api: Api = Field(Api(), description="The signed endpoint.")
     delivery: Delivery = Field(Delivery(), description="How hard deliveries are tried.")
+    limits: Limits = Field(Limits(), description="How large things may be.")
 
     _base: Path = PrivateAttr()
 
@@ -128,6 +130,14 @@ class Deployment(BaseSettings):
         if url.drivername.startswith("sqlite") and url.database in (None, "", ":memory:"):
             raise BadValueError("must name a file, like `sqlite:///flatdrop.db`: the ledger outlives the process")
         return ledger
+
+    @field_validator("limits")
+    @classmethod
+    def _room_for_a_body(cls, limits: Limits, others: ValidationInfo) -> Limits:
+        body = others.data["api"].max_body if "api" in others.data else 0
+        if limits.record < body:
+            raise BadValueError(f"must let a record be as large as `api.max_body`, which is {body:,} bytes")
+        return limits
 
     @property
     def base(self) -> Path:

@@ -219,7 +219,7 @@ def _items(runtime: Runtime, batch: Batch, names: Iterable[str], by: str | None)
     with Spool() as spool:
         try:
             _fetch(runtime, batch, spool.drop)
-            examined = examine(spool.drop, batch.file, group, mapped, spool)
+            examined = examine(spool.drop, batch.file, group, mapped, spool, limits=runtime.deployment.limits)
         except BatchError as error:
             raise AuditError(f"{batch.file} cannot be read: {error}") from None
         except DropChanged:

@@ -13,12 +13,13 @@ import numpy as np
 
 from batch import rowset, undelivered
 from batch.chunk import Chunk
-from batch.examination import Examined, examine
+from batch.examination import Examined, examine, expect_size
 from batch.outcome import Finding, Outcome, Rows
 from batch.planning import Plan, Planner, planner
 from batch.runtime import Progress, silent
 from batch.spool import Spool
 from config.group import Group, MappingTest
+from config.limits import USUAL, Limits
 from mappers.expression import ROW
 
 
@@ -70,7 +71,7 @@ class Line:
     problems: tuple[str, ...] = ()
 
 
-def check(path: Path, group: Group, to: Path | None, progress: Progress = silent) -> Verdict:
+def check(path: Path, group: Group, to: Path | None, limits: Limits = USUAL, progress: Progress = silent) -> Verdict:
     """Check a local file as a drop of the group would be, and write its undelivered file to `to`.
 
     Raises:
@@ -78,7 +79,7 @@ def check(path: Path, group: Group, to: Path | None, progress: Progress = silent
     """
     planners = _planners(group, None)
     with Spool() as spool:
-        examined = _examined(path, group, planners, spool, progress)
+        examined = _examined(path, group, planners, spool, limits=limits, progress=progress)
         shares = {name: Share() for name in planners}
         for name, plan in _plans(planners, spool, examined):
             shares[name].add(plan)
@@ -88,7 +89,7 @@ def check(path: Path, group: Group, to: Path | None, progress: Progress = silent
         return verdict
 
 
-def preview(path: Path, group: Group, integration: str | None, rows: int) -> list[Line]:
+def preview(path: Path, group: Group, integration: str | None, rows: int, limits: Limits = USUAL) -> list[Line]:
     """Return what the first rows of a local file would become, in row order.
 
     Raises:
@@ -96,7 +97,7 @@ def preview(path: Path, group: Group, integration: str | None, rows: int) -> lis
     """
     planners = _planners(group, integration)
     with Spool() as spool:
-        examined = _examined(path, group, planners, spool, silent)
+        examined = _examined(path, group, planners, spool, limits=limits, progress=silent)
         lines = list(_refused(None, examined.findings, rows))
         for name, plan in _plans(planners, spool, examined):
             lines += _lines(name, plan, rows)
@@ -121,9 +122,12 @@ def _planners(group: Group, integration: str | None) -> dict[str, Planner]:
     return {name: planner(group, name) for name in group.integrations if integration in (None, name)}
 
 
-def _examined(path: Path, group: Group, planners: Mapping[str, Planner], spool: Spool, progress: Progress) -> Examined:
+def _examined(
+    path: Path, group: Group, planners: Mapping[str, Planner], spool: Spool, *, limits: Limits, progress: Progress
+) -> Examined:
+    expect_size(path.stat().st_size, limits)
     mapped = {name for one in planners.values() for name in one.mapping.names}
-    return examine(path, path.name, group, mapped, spool, progress=progress)
+    return examine(path, path.name, group, mapped, spool, limits=limits, progress=progress)
 
 
 def _plans(planners: Mapping[str, Planner], spool: Spool, examined: Examined) -> Iterator[tuple[str, Plan]]:

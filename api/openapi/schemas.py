@@ -25,7 +25,7 @@ GROUP_KEY: Schema = {"type": "string", "minLength": 1, "description": "The key o
 _WITHOUT_NUL: Schema = {"type": "string", "pattern": "^[^\\u0000]*$"}
 _SCALARS: list[Schema] = [_WITHOUT_NUL, {"type": "number"}, {"type": "boolean"}]
 _CLOSED = {"additionalProperties": False}
-_OF_VALUES = [code for code in (*VALUE, "row.column.unknown", *RECORD) if code != "unique"]
+_OF_VALUES = [code for code in (*VALUE, "row.column.unknown", "row.value.size", *RECORD) if code != "unique"]
 
 
 def ref(name: str) -> Schema:

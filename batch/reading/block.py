@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import polars as pl
 
 from batch.outcome import Finding, Outcome, Rows
+from config.limits import USUAL, Limits
 
 ROW = "_row"
 """The first column of every block's frame: the records' row numbers."""
@@ -42,10 +45,31 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How many bytes of text are read at a time, and how many one record may have."""
+    """How many bytes of text are read at a time, and how large things may be; see config.limits."""
 
     block: int = 8 << 20
-    record: int = 16 << 20
+    record: int = USUAL.record
+    value: int = USUAL.value
+    attributes: int = USUAL.attributes
+    expanded: int = USUAL.expanded
+    ratio: int = USUAL.ratio
+
+    @classmethod
+    def within(cls, limits: Limits) -> Self:
+        """Return the sizes that an installation allows."""
+        return cls(
+            record=limits.record,
+            value=limits.value,
+            attributes=limits.attributes,
+            expanded=limits.expanded,
+            ratio=limits.ratio,
+        )
+
+
+UNBOUNDED = Sizes(
+    record=sys.maxsize, value=sys.maxsize, attributes=sys.maxsize, expanded=sys.maxsize, ratio=sys.maxsize
+)
+"""For what was read within some limits before."""
 
 
 def invalid(code: str, message: str, rows: list[int] | Rows) -> Finding:

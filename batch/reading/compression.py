@@ -13,8 +13,10 @@ from typing import Any, BinaryIO
 import zstandard
 
 from batch.errors import BatchError
+from batch.reading.block import Sizes
 
 _PIECE = 4 << 20
+_ALWAYS = 64 << 20  # bytes that any file may unpack to: a few good records can be very much alike
 
 
 def _whole(engine: Any, data: bytes) -> Iterator[bytes]:
@@ -53,11 +55,12 @@ def _method(head: bytes) -> _Method | None:
     return next((method for method in _METHODS if head.startswith(method.magic)), None)
 
 
-def pieces(path: Path) -> Iterator[bytes]:
+def pieces(path: Path, sizes: Sizes) -> Iterator[bytes]:
     """Yield a file's bytes, decompressed when its first bytes say that it is compressed.
 
     Raises:
-        BatchError: `file.compression` when it is damaged, cut short, or goes on after its end.
+        BatchError: `file.compression` when it is damaged, cut short, or goes on after its end; `file.expanded` when
+            more comes out of it than `sizes` allow.
     """
     with path.open("rb") as file:
         method = _method(file.read(4))
@@ -65,7 +68,21 @@ def pieces(path: Path) -> Iterator[bytes]:
         if method is None:
             yield from iter(partial(file.read, _PIECE), b"")
         else:
-            yield from _decompressed(file, method)
+            yield from _no_bomb(_decompressed(file, method), path.stat().st_size, sizes)
+
+
+def _no_bomb(unpacked: Iterator[bytes], packed: int, sizes: Sizes) -> Iterator[bytes]:
+    """Yield what is unpacked for as long as it is not suspiciously much."""
+    most, size = min(sizes.expanded, max(sizes.ratio * packed, _ALWAYS)), 0
+    for piece in unpacked:
+        size += len(piece)
+        if size > most:
+            raise BatchError(
+                "file.expanded",
+                f"The file becomes larger than {most:,} bytes by unpacking. If it is meant to, drop it in parts or "
+                "unpacked, or let an operator raise `limits.expanded` or `limits.ratio`.",
+            )
+        yield piece
 
 
 def _decompressed(file: BinaryIO, method: _Method) -> Iterator[bytes]:

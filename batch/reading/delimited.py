@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -60,12 +61,21 @@ class Table:
         columns = tuple(value(cell) or "" for cell in header.cells)
         self.mended = columns[: len(REPORT)] == REPORT
         self.named = tuple(map(restore, columns[len(REPORT) :])) if self.mended else columns
+        _check_count(self.named, self._sizes)
         _check_names(self.named)
         self.columns, self._tally.header = columns, self.named
 
     def own(self, cells: list[str]) -> list[str]:
         """Return a record's own cells, as they stood before a report was put around them."""
         return [restore(cell) for cell in cells[len(REPORT) :]] if self.mended else cells
+
+
+def _check_count(columns: tuple[str, ...], sizes: Sizes) -> None:
+    if len(columns) > sizes.attributes:
+        raise BatchError(
+            "file.columns",
+            f"The header has {len(columns):,} columns, and {sizes.attributes:,} are allowed. Is the delimiter right?",
+        )
 
 
 def _check_names(columns: tuple[str, ...]) -> None:
@@ -129,6 +139,8 @@ def texts(layout: Layout, good: Mask, columns: Sequence[str], delimiter: str) ->
     text = layout.kept(good)
     if not text:
         return pl.DataFrame(schema=schema)
+    if text.startswith(BOM_UTF8):  # here it belongs to a value, and polars leaves out the first
+        text = BOM_UTF8 + text
     try:
         frame = pl.read_csv(
             text,

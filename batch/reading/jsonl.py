@@ -16,7 +16,7 @@ from batch.reading.digits import Digits
 from batch.reading.lines import lines
 from batch.reading.mended import REPORT
 from batch.reading.quick import MOST_CELLS, Columns, Quick
-from batch.reading.strict import MESSAGES, LineError, parse
+from batch.reading.strict import MESSAGES, LineError, is_json, parse
 
 _PLAIN = {str, int, Digits}
 _FEW = 64  # lines that are read one by one when one of them may be bad
@@ -24,15 +24,15 @@ _FEW = 64  # lines that are read one by one when one of them may be bad
 
 def blocks(pieces: Iterable[bytes], clear: str, sizes: Sizes, tally: Tally) -> Iterator[Block]:
     """Yield the blocks of a JSONL file; `clear` is the text that stands for a JSON null."""
-    quick = Quick()
+    quick = Quick(sizes.attributes)
     for part in lines(pieces, sizes, tally):
         held = _Held(part.first_row)
-        for segment in _segments(quick, part.first_row, part.texts):
+        for segment in _segments(quick, part.first_row, part.texts, sizes.attributes):
             if held.too_wide_with(segment):
                 yield held.block(clear)
                 held = _Held(held.end)
             held.add(segment)
-        tally.incomplete = part.cut and held.bad.get(held.end - 1) == "row.json"
+        tally.incomplete = part.cut and held.end - 1 in held.bad and not is_json(part.texts[-1])
         yield held.block(clear)
 
 
@@ -45,26 +45,26 @@ class _Segment(NamedTuple):
     bad: dict[int, str]
 
 
-def _segments(quick: Quick, first_row: int, texts: list[bytes]) -> Iterator[_Segment]:
+def _segments(quick: Quick, first_row: int, texts: list[bytes], most: int) -> Iterator[_Segment]:
     """Parse the lines together; where something is wrong, in ever smaller parts, and at last one by one."""
     end = first_row + len(texts)
     columns = quick.columns(texts)
     if columns is not None:
         yield _Segment(end, range(first_row, end), columns, {})
     elif len(texts) <= _FEW:
-        yield _one_by_one(first_row, texts)
+        yield _one_by_one(first_row, texts, most)
     else:
         step = -(-len(texts) // 8)
         for start in range(0, len(texts), step):
-            yield from _segments(quick, first_row + start, texts[start : start + step])
+            yield from _segments(quick, first_row + start, texts[start : start + step], most)
 
 
-def _one_by_one(first_row: int, texts: list[bytes]) -> _Segment:
+def _one_by_one(first_row: int, texts: list[bytes], most: int) -> _Segment:
     found: dict[int, dict[str, Any]] = {}
     bad: dict[int, str] = {}
     for row, line in enumerate(texts, first_row):
         try:
-            found[row] = parse(line)
+            found[row] = parse(line, most)
         except LineError as error:
             bad[row] = error.code
     keys = dict.fromkeys(chain.from_iterable(found.values()))

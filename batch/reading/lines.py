@@ -28,17 +28,17 @@ def lines(pieces: Iterable[bytes], sizes: Sizes, tally: Tally) -> Iterator[Lines
     tail, number = b"", 1
     for piece, last in buffers(pieces, sizes.block):
         text = tail + piece
-        cut = last and text != b"" and text[-1:] not in b"\r\n"
         held = b"\r" if text.endswith(b"\r") and not last else b""  # perhaps the first half of CR LF
         text = text[: len(text) - len(held)]
         if b"\r" in text:
             text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         every = text.split(b"\n")
+        cut = last and not _is_blank(every[-1])
         tail = b"" if last else every.pop() + held
         if last and not every[-1]:
             every.pop()
         _check_size(every, tail, number, sizes)
-        texts = [line for line in every if line and not line.isspace()]
+        texts = [line for line in every if not _is_blank(line)]
         tally.blank_lines += len(every) - len(texts)
         number += len(every)
         if texts:
@@ -46,6 +46,10 @@ def lines(pieces: Iterable[bytes], sizes: Sizes, tally: Tally) -> Iterator[Lines
             tally.records += len(texts)
     if not tally.records:
         raise BatchError("file.empty", "The file is empty: it has no record.")
+
+
+def _is_blank(line: bytes) -> bool:
+    return not line or line.isspace()
 
 
 def _check_size(every: list[bytes], tail: bytes, number: int, sizes: Sizes) -> None:

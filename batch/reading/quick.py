@@ -42,7 +42,9 @@ _AS_DICT = msgspec.json.Decoder(dict[str, Any], float_hook=Digits).decode
 class Quick:
     """A parser of blocks of lines that remembers the keys of the last block: those of the next are often the same."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        """Say nothing of records that have more than `most` keys together."""
+        self._most = most
         self._keys: tuple[str, ...] = ()
         self._decode = _KEYLESS
 
@@ -64,7 +66,7 @@ class Quick:
             return list(map(self._decode, lines))
         except msgspec.ValidationError:  # perhaps a key that is not known yet
             keys = tuple(dict.fromkeys(chain.from_iterable(map(_AS_DICT, lines))))
-            if set(keys) <= set(self._keys) or len(keys) * len(lines) > MOST_CELLS:
+            if set(keys) <= set(self._keys) or len(keys) > self._most or len(keys) * len(lines) > MOST_CELLS:
                 raise
             self._keys, self._decode = keys, _decoder(keys)
             return list(map(self._decode, lines))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from batch.reading import delimited, jsonl
 from batch.reading.block import Block, Sizes, Tally
+from batch.reading.fitting import fitting
 from batch.reading.source import Source, is_json_lines
 from config.files import FileFormat
 
@@ -28,9 +29,10 @@ class Reader(Tally):
         super().__init__()
         source = Source(path, name, files, sizes or Sizes())
         if is_json_lines(name):
-            self._blocks = jsonl.blocks(source.text(), files.clear, source.sizes, self)
+            blocks = jsonl.blocks(source.text(), files.clear, source.sizes, self)
         else:
-            self._blocks = delimited.blocks(source.table(self))
+            blocks = delimited.blocks(source.table(self))
+        self._blocks = fitting(blocks, source.sizes.value)
 
     def __iter__(self) -> Iterator[Block]:
         return self._blocks

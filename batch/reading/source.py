@@ -50,7 +50,7 @@ class Source:
 
     def text(self) -> Iterator[bytes]:
         """Yield the file's text in pieces, as UTF-8."""
-        return encoding.utf8(compression.pieces(self.path), self.files.encoding)
+        return encoding.utf8(compression.pieces(self.path, self.sizes), self.files.encoding)
 
     def table(self, tally: Tally) -> Table:
         """Return the file as delimited text, read from its start."""

@@ -12,6 +12,7 @@ MESSAGES = {
     "row.json": "The line is not one JSON object.",
     "row.nested": "A value is an object, or a list that holds more than scalars.",
     "row.duplicate_key": "A key stands twice in the object.",
+    "row.attributes": "The record has more attributes than it may have.",
     "row.nul": "The record holds a NUL character.",
     "row.surrogate": "Text holds half of a surrogate pair.",
 }
@@ -42,9 +43,11 @@ _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=Digits, parse_float=Digits, parse_constant=_no_constant
 )
 
+_ANY = json.JSONDecoder(parse_int=str, parse_constant=_no_constant)
 
-def parse(line: bytes) -> dict[str, Any]:
-    """Return the record of a line, its numbers as `Digits`.
+
+def parse(line: bytes, most: int) -> dict[str, Any]:
+    """Return the record of a line, of `most` attributes at the most, its numbers as `Digits`.
 
     Raises:
         LineError: when it is none.
@@ -59,6 +62,8 @@ def parse(line: bytes) -> dict[str, Any]:
         raise LineError("row.json") from None
     if not isinstance(found, dict):
         raise LineError("row.json")
+    if len(found) > most:
+        raise LineError("row.attributes")
     for key, value in found.items():
         _check(key)
         for item in value if isinstance(value, list) else [value]:
@@ -67,6 +72,15 @@ def parse(line: bytes) -> dict[str, Any]:
             if isinstance(item, str):
                 _check(item)
     return found
+
+
+def is_json(line: bytes) -> bool:
+    """Say whether a line is JSON, whatever it holds; what is nested too deep to tell is not."""
+    try:
+        _ANY.decode(line.decode())
+    except (LineError, RecursionError, ValueError):
+        return False
+    return True
 
 
 def _check(text: str) -> None:

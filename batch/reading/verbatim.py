@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from batch.outcome import Rows
-from batch.reading.block import ROW, Sizes, Tally
+from batch.reading.block import ROW, UNBOUNDED, Sizes, Tally
 from batch.reading.delimited import Table, texts
 from batch.reading.layout import BROKEN, Layout, Mask
 from batch.reading.lines import lines
@@ -94,9 +94,9 @@ class Chosen:
         return self.rows[begin:end]
 
 
-def verbatim(path: Path, name: str, files: FileFormat, rows: Rows, sizes: Sizes | None = None) -> Chosen:
+def verbatim(path: Path, name: str, files: FileFormat, rows: Rows, sizes: Sizes = UNBOUNDED) -> Chosen:
     """Return the chosen rows of a file; see `Reader` for the arguments."""
-    return Chosen(Source(path, name, files, sizes or Sizes()), rows)
+    return Chosen(Source(path, name, files, sizes), rows)
 
 
 def _even(table: Table, layout: Layout, even: Mask) -> pl.DataFrame:

@@ -37,7 +37,7 @@ def check(
     to = _place(deployment, file, out)
     try:
         with screen.progress(quiet=json) as watch:
-            verdict = rehearsal.check(file, found, to, watch.named(file.name))
+            verdict = rehearsal.check(file, found, to, deployment.limits, watch.named(file.name))
     except BatchError as error:
         _failed(file, error, json=json)
     document = _document(file, verdict, to)
@@ -70,11 +70,11 @@ def preview(
     from batch.errors import BatchError
     from jobs import rehearsal
 
-    _, found = _group(ctx, config, group)
+    deployment, found = _group(ctx, config, group)
     if integration is not None:
         key_of(found.integrations, integration, "integration")
     try:
-        lines = rehearsal.preview(file, found, integration, rows)
+        lines = rehearsal.preview(file, found, integration, rows, deployment.limits)
     except BatchError as error:
         _failed(file, error, json=json)
     if json:

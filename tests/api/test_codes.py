@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,6 +79,7 @@ CASES = [
     (b'{"a":"\\u0000"}', "row.nul"),
     (b'{"a":"\\ud800"}', "row.surrogate"),
     (b'{"\\udc00":1}', "row.surrogate"),
+    (json.dumps(dict.fromkeys(map(str, range(2001)), 1)).encode(), "row.attributes"),
     (b'{"a":1}', ""),
 ]
 

@@ -266,3 +266,36 @@ def test_an_intake_that_nobody_used_is_left_at_once() -> None:
             pass
 
     run(work)
+
+
+def test_a_record_whose_time_came_while_nothing_could_begin_is_committed_next() -> None:
+    """It is less than half of what is on its way, so that nobody would begin a commit for its sake but the window."""
+    held: list[asyncio.Future[list[Result]]] = []
+
+    def take(offers: Sequence[Offer]) -> asyncio.Future[list[Result]]:
+        held.append(asyncio.get_running_loop().create_future())
+        sizes.append(len(offers))
+        return held[-1]
+
+    def end(commit: int) -> None:
+        held[commit].set_result(["done"] * sizes[commit])
+
+    async def work() -> None:
+        async with Intake(take, WINDOW) as it:
+            offers = [asyncio.create_task(it.offer(an_offer())) for _ in range(5)]
+            await asyncio.sleep(0)
+            assert sizes == [1, 1]  # and three wait
+            end(0)
+            await asyncio.sleep(WINDOW)
+            assert sizes == [1, 1, 3]
+            late = asyncio.create_task(it.offer(an_offer()))
+            await asyncio.sleep(3 * WINDOW)
+            end(1)
+            end(2)
+            await asyncio.sleep(3 * WINDOW)
+            assert sizes == [1, 1, 3, 1]
+            end(3)
+            assert await asyncio.gather(late, *offers) == ["done"] * 6
+
+    sizes: list[int] = []
+    run(work)

@@ -29,6 +29,7 @@ from batch.lane import Lane
 from batch.outcome import Outcome
 from batch.parcel import Parcel
 from batch.retry import Policy
+from config.limits import USUAL
 from integrations.catalog import CATALOG
 from integrations.integration import Connection, Integration, Limits, Resend
 
@@ -68,7 +69,7 @@ class Sending:
         limits = Limits(500, 5_000_000, self.per_second, self.in_flight)
         lane = Lane("hook", self.integration, connection, limits)
         async with http.session(8) as client, Commits(self.committed.extend) as commits:
-            delivery = Delivery(lane, client, commits, self.policy, self.timeout)
+            delivery = Delivery(lane, client, commits, self.policy, http.Bounds(self.timeout))
             done = [asyncio.ensure_future(delivery.send(one, former)) for one in parcels]
             try:
                 return await asyncio.gather(*done)
@@ -185,7 +186,7 @@ def shared() -> Iterator[Destination]:
         pytest.param(RESET, "no_answer", "the connection broke after sending", id="reset"),
         pytest.param(Answer(then="drip"), "no_answer", "no whole answer", id="never-ending"),
         pytest.param(Answer(body=b"<html>Log in</html>"), "bad_answer", "HTML", id="html"),
-        pytest.param(Answer(body=b" " * (http.REPLY_LIMIT + 1)), "bad_answer", "larger than 16 MiB", id="huge"),
+        pytest.param(Answer(body=b" " * (USUAL.reply + 1)), "bad_answer", "larger than 16,777,216 bytes", id="huge"),
         pytest.param(Answer(body=b"\x1f\x8b\x08"), "bad_answer", "not JSON", id="gzip"),
         pytest.param(Answer(body=b"[" * 100_000), "bad_answer", "HTTP 200", id="deep"),
         pytest.param(Answer.json({"errors": 5}), "bad_answer", "HTTP 200", id="odd errors"),
@@ -595,7 +596,7 @@ def test_nonsense_is_never_taken_for_a_yes(kind: str, body: bytes) -> None:
         connection = Connection({**sample.settings, address: base}, sample.credentials)
         lane = Lane("it", integration, connection, integration.limits)
         async with http.session(1) as client, Commits(committed.extend) as commits:
-            await Delivery(lane, client, commits, Policy(), 5).send(one)
+            await Delivery(lane, client, commits, Policy(), http.Bounds(5)).send(one)
 
     committed: list[Chunk] = []
     with destination(then=Answer(body=body)) as there:

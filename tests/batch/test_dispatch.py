@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 from collections import Counter
@@ -48,7 +47,8 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have blocks of a few records, so that a small file has many, and is mapped in threads as a large one is."""
-    monkeypatch.setattr("batch.examination.Reader", functools.partial(Reader, sizes=Sizes(block=100)))
+    small = Sizes(block=100)
+    monkeypatch.setattr("batch.examination.Reader", lambda path, name, files, _sizes: Reader(path, name, files, small))
     monkeypatch.setattr("batch.dispatch._FEW", 0)
 
 

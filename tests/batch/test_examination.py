@@ -45,7 +45,9 @@ def test_what_was_read_and_what_was_checked_come_together(drop: Path) -> None:
 
 @pytest.mark.parametrize("size", [64, 300, 1 << 20])
 def test_values_are_unique_across_blocks(drop: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    monkeypatch.setattr(examination, "Reader", lambda *given: Reader(*given, Sizes(block=size)))
+    monkeypatch.setattr(
+        examination, "Reader", lambda path, name, files, _sizes: Reader(path, name, files, Sizes(block=size))
+    )
     rows = [f"{number % 40},a{number}@b.se" for number in range(100)]
     found, kept = examined(drop, "\n".join(["id,e", *rows, ""]).encode())
     assert found.rows == len(kept) == 100

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from support.destination import HANG, OK, RESET, Answer, destination
 
 from batch import http
+from config.limits import USUAL
 from integrations.errors import Ambiguous, DeliveryError, Retryable, Unauthorized
 from integrations.exchange import Reply
 from integrations.request import Request
@@ -30,7 +31,7 @@ def exchange(url: str, seconds: float = 5, body: bytes = b'{"records":[]}') -> R
     async def once() -> Reply:
         async with http.session(2) as client:
             request = Request("POST", url, {"authorization": SECRET, "content-type": "application/json"}, body)
-            return await http.exchange(client, request, seconds)
+            return await http.exchange(client, request, http.Bounds(seconds))
 
     return asyncio.run(once())
 
@@ -120,15 +121,15 @@ def test_what_was_sent_and_not_answered_whole_is_ambiguous(answer: Answer) -> No
 
 
 def test_a_huge_answer_is_not_read_to_its_end() -> None:
-    with destination(Answer(200, b" " * (http.REPLY_LIMIT + 1))) as there:
+    with destination(Answer(200, b" " * (USUAL.reply + 1))) as there:
         error = failure(there.base)
     assert isinstance(error, Ambiguous)
-    assert (error.code, error.message) == ("bad_answer", "the answer is larger than 16 MiB")
+    assert (error.code, error.message) == ("bad_answer", "the answer is larger than 16,777,216 bytes")
 
 
 def test_an_answer_at_the_limit_is_read() -> None:
-    with destination(Answer(200, b" " * http.REPLY_LIMIT)) as there:
-        assert len(exchange(there.base).body) == http.REPLY_LIMIT
+    with destination(Answer(200, b" " * USUAL.reply)) as there:
+        assert len(exchange(there.base).body) == USUAL.reply
 
 
 def test_nothing_is_unpacked() -> None:
@@ -149,7 +150,7 @@ def test_cookies_are_not_kept() -> None:
     async def twice(base: str) -> None:
         async with http.session(1) as client:
             for _ in range(2):
-                await http.exchange(client, Request("POST", base, {}, b"{}"), 5)
+                await http.exchange(client, Request("POST", base, {}, b"{}"), http.Bounds(5))
 
     with destination(Answer(headers={"set-cookie": "a=b"})) as there:
         asyncio.run(twice(there.base))
@@ -160,7 +161,7 @@ def test_connections_are_kept() -> None:
     async def many(base: str) -> None:
         async with http.session(1) as client:
             for _ in range(20):
-                await http.exchange(client, Request("POST", base, {}, b"{}"), 5)
+                await http.exchange(client, Request("POST", base, {}, b"{}"), http.Bounds(5))
 
     with destination(then=OK) as there:
         asyncio.run(many(there.base))

@@ -19,6 +19,7 @@ from batch.outcome import Finding, Outcome
 from batch.spool import Spool
 from batch.vetting import Vetter
 from config.group import Group
+from config.limits import Limits
 
 ATTRIBUTES: dict[str, Any] = {
     "email": {"type": "email", "required": True},
@@ -128,6 +129,16 @@ def test_records_with_very_many_attributes_are_no_burden_to_each_other() -> None
     assert Vetter(OPEN).vet([*wide, b"{}"]).keys() == {4}
     found = Vetter(CLOSED).vet(wide)
     assert [len(found[place]) for place in range(4)] == [1000] * 4
+
+
+def test_limits_are_those_of_files() -> None:
+    vetter = Vetter(OPEN, Limits(value=50, attributes=3))
+    long, many = json.dumps({"email": "a@b.se", "x": "y" * 51}), json.dumps(dict.fromkeys("abcd", 1))
+    found = vetter.vet([GOOD[0], long.encode(), many.encode(), GOOD[1]])
+    assert {place: [(one.code, one.column) for one in these] for place, these in found.items()} == {
+        1: [("row.value.size", "x")],
+        2: [("row.attributes", None)],
+    }
 
 
 def test_findings_are_for_the_customer_and_hold_no_values() -> None:

@@ -104,6 +104,8 @@ def test_wrong_environment(project: Path, monkeypatch: pytest.MonkeyPatch, name:
         ("port: 8080", "port: 80800", "6: api.port: must be less than or equal to 65535"),
         ("port: 8080", "port: x", "6: api.port: must be a valid integer"),
         ("groups: groups/", "groups: groups/\ndelivery: {tries: 0}", "5: delivery.tries: must be greater than"),
+        ("groups: groups/", "groups: groups/\nlimits: {value: 0}", "5: limits.value: must be greater than"),
+        ("groups: groups/", "groups: groups/\nlimits: {record: 5000}", "5: limits: must let a record be as large as"),
         ("groups: groups/", "groups: groups/\n_env_file: x", "5: _env_file: is not known here"),
     ],
 )

@@ -13,6 +13,7 @@ import zstandard
 
 from batch.errors import BatchError
 from batch.reading import compression
+from batch.reading.block import UNBOUNDED, Sizes
 
 if TYPE_CHECKING:
     from conftest import Reading
@@ -71,6 +72,34 @@ def test_a_byte_changed(reading: Reading, method: str) -> None:
 def test_a_bomb_comes_out_in_bounded_pieces(tmp_path: Path, method: str) -> None:
     path = tmp_path / "bomb"
     path.write_bytes(METHODS[method](bytes(64 << 20)))
-    sizes = list(map(len, compression.pieces(path)))
+    sizes = list(map(len, compression.pieces(path, UNBOUNDED)))
     assert sum(sizes) == 64 << 20
     assert max(sizes) < 18 << 20
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        Sizes(ratio=100),
+        Sizes(ratio=1 << 40, expanded=65 << 20),
+        Sizes(ratio=100, expanded=1 << 40),
+        Sizes(expanded=1 << 20),
+    ],
+)
+def test_a_bomb_is_given_up_soon(tmp_path: Path, method: str, sizes: Sizes) -> None:
+    path = tmp_path / "bomb"
+    path.write_bytes(METHODS[method](bytes(128 << 20)))
+    read = 0
+    pieces = compression.pieces(path, sizes)
+    with pytest.raises(BatchError, match=r"limits\.expanded") as caught:  # noqa: PT012
+        while True:
+            read += len(next(pieces))
+    assert caught.value.code == "file.expanded"
+    assert read <= max(65 << 20, 100 * path.stat().st_size)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_small_file_may_be_very_much_alike(reading: Reading, method: str) -> None:
+    same = b"a,b\n" + b"1,2\n" * 1_000_000
+    assert len(reading(METHODS[method](same)).values) == 1_000_000
