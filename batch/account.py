@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from batch import rowset
 from batch.chunk import Chunk, ChunkState
-from batch.outcome import Finding, Outcome, Rows
+from batch.outcome import SETTLED, Finding, Outcome, Rows
 
 _PENDING = 0
 _SOUND = 255  # checked, and nothing stands against it
@@ -97,3 +98,21 @@ class Account:
     def _standing(self, number: int, finding: Finding) -> Finding:
         rows = finding.rows[self._speaker[finding.rows] == number]
         return replace(finding, rows=rows) if len(rows) else replace(finding, rows=rowset.EMPTY)
+
+
+def struck_off(accounts: Mapping[str, Account], rows: Rows) -> Iterator[Chunk]:
+    """Yield the chunks by which rows owe nothing any more; what was in doubt together with them stays so.
+
+    Args:
+        accounts: by integration.
+        rows: valid ones.
+    """
+    for name, account in accounts.items():
+        for chunk in account.in_doubt():
+            rest = rowset.minus(chunk.rows, rows)
+            if 0 < len(rest) < len(chunk.rows):
+                new = uuid.uuid4().hex
+                yield Chunk(new, name, rest, ChunkState.REOPENED, key=chunk.key, payload=chunk.payload)
+        owing = rowset.minus(rows, account.rows(*SETTLED))
+        if len(owing):
+            yield Chunk(uuid.uuid4().hex, name, owing, ChunkState.CLOSED, Outcome.FILTERED)

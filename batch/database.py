@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from sqlalchemy import (
@@ -30,6 +30,7 @@ from batch.migrations import REVISIONS
 
 FORMS = "write sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
 BUSY = 30  # seconds to wait for another writer
+IDLE = 10  # seconds for which a transaction may stand still: whoever was stopped in one holds up all the others
 VERSION_TABLE = "ledger_version"
 _MIGRATION_LOCK = 0x666C6174  # any number that only we lock: "flat"
 _alembic_is_global = threading.Lock()
@@ -92,12 +93,19 @@ def _postgresql(url: URL) -> Engine:
         raise LedgerError("`ledger` has an @ in its user or password: write it as %40.")
     # A server that vanished must not hold a thread for ever: the lease would outlive its holder.
     patience: dict[str, Any] = {"connect_timeout": 10, "tcp_user_timeout": 30_000, "application_name": "flatdrop"}
-    return create_engine(
+    engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         connect_args={name: value for name, value in patience.items() if name not in url.query},
         hide_parameters=True,
         pool_pre_ping=True,
     )
+    event.listen(engine, "connect", _limit_idling)
+    return engine
+
+
+def _limit_idling(connection: Any, _record: object) -> None:
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE}s'")
+    connection.commit()
 
 
 def reading(engine: Engine) -> Connection:
@@ -167,6 +175,25 @@ def migrate(engine: Engine) -> None:
                 connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
             if not _is_current(connection):  # another process may have been first
                 _upgrade(connection)
+
+
+def purge(engine: Engine) -> None:
+    """Make the database let go of what was deleted or overwritten in it, as far as it can.
+
+    SQLite writes itself anew. PostgreSQL frees the room of old rows, whose bytes go when something else is put there.
+
+    Raises:
+        LedgerError: when the database refuses, or somebody else holds it.
+    """
+    with explained(engine), closing(engine.raw_connection()) as pooled:
+        connection: Any = pooled.driver_connection  # not SQLAlchemy's, which begins a transaction for everything
+        if engine.dialect.name == "sqlite":
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        else:
+            connection.autocommit = True
+            connection.execute("VACUUM")
+            connection.autocommit = False
 
 
 def _is_current(connection: Connection) -> bool:

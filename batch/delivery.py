@@ -149,10 +149,11 @@ class Delivery:
             # owed again: what may have been taken stays in doubt, to be sent under the same key
             state = ChunkState.OPEN if tally.maybe_taken else ChunkState.SPLIT
             return replace(chunk, state=state, requests=tally.requests)
-        if isinstance(error, Unauthorized):
-            self._lane.stop(error.code, error.message)
-        else:
+        if isinstance(error, Retryable) and (error.retry_after or 0) <= self._policy.patience:
             self._lane.gave_up(error.code, error.message)
+            self._lane.pause(error.retry_after or 0)  # what it asked for holds for the requests after this one
+        else:
+            self._lane.stop(error.code, error.message)
         log.info("not delivered", integration=self._lane.name, code=error.code, records=len(chunk.rows))
         return self._unsettled(chunk, tally, error.code, error.message)
 

@@ -17,11 +17,13 @@ from contextlib import contextmanager
 COMMITS = (
     "add",
     "add_key",
+    "amend",
     "claim",
     "close",
     "describe",
     "drop_duplicate",
     "fire",
+    "forget",
     "forget_answers",
     "gather",
     "note_keys",

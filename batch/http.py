@@ -41,7 +41,7 @@ async def exchange(client: aiohttp.ClientSession, request: Request, bounds: Boun
 
     Raises:
         Retryable: when no connection was made, so that nothing can have been sent.
-        Unauthorized: when the address is no address, or its certificate is not trusted.
+        Unauthorized: when the address is no address, or leads to no TLS connection that can be trusted.
         Ambiguous: when it was sent and no whole answer came within `bounds`.
     """
     seconds = bounds.seconds
@@ -61,8 +61,10 @@ async def exchange(client: aiohttp.ClientSession, request: Request, bounds: Boun
             body = await _read(response, bounds.size)
             reached("send.after")
             return Reply(response.status, {k.lower(): v for k, v in response.headers.items()}, body)
-    except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError):
+    except aiohttp.ClientConnectorCertificateError:
         raise Unauthorized("address.refused", "the destination's TLS certificate is not trusted") from None
+    except (aiohttp.ClientConnectorSSLError, ssl.SSLError):
+        raise Unauthorized("address.refused", "the destination does not agree on a TLS connection") from None
     except aiohttp.InvalidURL:
         raise Unauthorized("address.refused", "the integration's address is not a URL") from None
     except aiohttp.ClientConnectorError as error:

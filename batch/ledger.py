@@ -9,7 +9,7 @@ database cannot be used.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, Self, TypedDict, Unpack
@@ -35,6 +35,7 @@ from batch import statements as sql
 from batch.batch import CLOSED, Batch, Drop, State
 from batch.chunk import Chunk
 from batch.claim import Claim
+from batch.forgotten import Erasures
 from batch.keys import Keys
 from batch.packets import Packets
 from batch.tables import Trigger, Utc, batches, chunks, configs, drops, fires, reported, runs
@@ -64,6 +65,7 @@ class Ledger:
         self._engine = engine
         self.packets = Packets(engine)
         self.keys = Keys(engine)
+        self.erasures = Erasures(engine)
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -272,13 +274,15 @@ class Ledger:
         with database.read(self._engine) as connection:
             return connection.execute(query, which).all()
 
-    def reopen(self, batch_id: str, reopened: Sequence[Chunk], *, config: str | None) -> bool:
-        """Queue a closed batch again, to owe the rows of the given chunks; False when it is not closed.
+    def reopen(self, seen: Batch, reopened: Sequence[Chunk], *, config: str | None) -> bool:
+        """Queue a closed batch again, to owe the rows of the given chunks.
 
+        False when it is not closed any more as it was `seen`: others may have sent what it owed then.
         `config` is the fingerprint of the config to go on with; None keeps the batch's own.
         """
         queued = {"state": State.QUEUED, "finished_at": None, "reason": None}
-        closed = update(batches).where(batches.c.id == batch_id, batches.c.state.in_(CLOSED))
+        as_seen = (batches.c.id == seen.id, batches.c.finished_at == seen.finished_at)
+        closed = update(batches).where(*as_seen, batches.c.state.in_(CLOSED))
         with database.write(self._engine, "reopen") as connection:
             row = connection.execute(
                 closed.values(**queued, config=func.coalesce(config, batches.c.config)).returning(
@@ -287,9 +291,24 @@ class Ledger:
             ).one_or_none()
             if row is None:
                 return False
-            sql.put_chunks(connection, batch_id, reopened)
+            sql.put_chunks(connection, seen.id, reopened)
             asked = {"trigger": Trigger.RERUN, "started_at": sql.now(connection), "config": row.config}
-            connection.execute(runs.insert().values(batch=batch_id, token=row.token + 1, **asked))
+            connection.execute(runs.insert().values(batch=seen.id, token=row.token + 1, **asked))
+            return True
+
+    def amend(self, batch: Batch, these: Sequence[Chunk], packets: Mapping[str, str]) -> bool:
+        """Give a closed batch another state, reason and hash, chunks, and hashes of its packets by their ids.
+
+        Returns:
+            False, and nothing is changed, when it is not closed any more.
+        """
+        closed = update(batches).where(batches.c.id == batch.id, batches.c.state.in_(CLOSED))
+        known = {"state": batch.state, "reason": batch.reason, "sha256": batch.sha256}
+        with database.write(self._engine, "amend") as connection:
+            if not connection.execute(closed.values(**known)).rowcount:
+                return False
+            sql.put_chunks(connection, batch.id, these)
+            sql.amend_packets(connection, packets)
             return True
 
     # --- what else is remembered

@@ -25,7 +25,7 @@ class Outcome(StrEnum):
 
 MEANINGS: dict[Outcome, tuple[str, str]] = {
     Outcome.DELIVERED: ("The destination said that it has the record.", "nobody"),
-    Outcome.FILTERED: ("The integration's `where` left the row out.", "nobody"),
+    Outcome.FILTERED: ("The integration's `where` left the row out, or its person was to be forgotten.", "nobody"),
     Outcome.UNCHANGED: ("The destination already has these values, and only changes are sent.", "nobody"),
     Outcome.INVALID: ("The row, or what its mapping gave, breaks a rule; it was not sent.", "the customer"),
     Outcome.REJECTED: (

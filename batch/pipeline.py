@@ -20,14 +20,15 @@ import numpy as np
 import structlog
 
 from batch import results, rowset
-from batch.account import Account
-from batch.batch import Drop, State
+from batch.account import Account, struck_off
+from batch.batch import CLOSED, Drop, State
 from batch.chunk import CHECK, Chunk, ChunkState
 from batch.claim import Claim
 from batch.commits import Commits
 from batch.dispatch import Errand, Manner, dispatch, enrolled
 from batch.errors import BatchError, DropChanged, LeaseLost, Stopped
 from batch.examination import Examined, among, examine, expect_size
+from batch.forgotten import Forgotten
 from batch.http import Bounds
 from batch.layout import is_records
 from batch.lease import holding
@@ -167,7 +168,8 @@ def _deliver(work: _Work) -> None:
     group, runtime = work.group, work.runtime
     planners = {name: planner(group, name) for name in group.integrations}
     reach = connections(runtime.deployment, group)
-    mapped = {name for one in planners.values() for name in one.mapping.names}
+    forgotten = _forgotten(work)
+    mapped = {name for one in planners.values() for name in one.mapping.names} | set(forgotten.digests)
     examined = examine(
         work.spool.drop,
         work.claim.batch.file,
@@ -178,6 +180,9 @@ def _deliver(work: _Work) -> None:
         progress=work.progress,
     )
     books = _entered(work, examined)
+    if len(gone := forgotten.rows(work.spool.frames())):
+        work.put(*struck_off(books.accounts, rowset.both(gone, books.valid)))
+        books = work.books()
     owed = {name: account.pending(books.valid) for name, account in books.accounts.items()}
     errands = {
         name: Errand(planners[name], reach[name], books.accounts[name], rows)
@@ -190,6 +195,10 @@ def _deliver(work: _Work) -> None:
         raise LeaseLost(work.claim.batch.id)
     if (runtime.stopping.is_set() or runtime.turn.barred) and work.books().owes():
         raise Stopped(work.claim.batch.id)
+
+
+def _forgotten(work: _Work) -> Forgotten:
+    return work.runtime.ledger.erasures.of(work.group, work.claim.batch.received_at)
 
 
 async def _dispatched(work: _Work, errands: Mapping[str, Errand], examined: Examined) -> None:
@@ -281,10 +290,25 @@ def _still_unknown(chunk: Chunk, error: BatchError) -> Chunk:
 
 
 def _finish(work: _Work, books: Books, state: State, reason: str | None) -> dict[str, Any]:
-    """Write the results, then close: a kill in between writes them again, and never leaves a batch without."""
+    """Write the results, then close: a kill in between writes them again, and never leaves a batch without.
+
+    Nothing keeps one who has slept from writing over the results of another, who had taken the batch over: the ledger
+    says so afterwards, and they are put back.
+    """
     now = datetime.now(UTC)
     closed = replace(books, batch=replace(books.batch, state=state, reason=reason, finished_at=now))
-    receipt = results.write(work.runtime.zone, work.spool, closed, work.group.files)
-    work.runtime.ledger.finish(work.claim, state, reason, now, rows_invalid=receipt["rows"]["invalid"])
+    receipt = results.write(work.runtime.zone, work.spool, closed, work.group.files, _forgotten(work))
+    try:
+        work.runtime.ledger.finish(work.claim, state, reason, now, rows_invalid=receipt["rows"]["invalid"])
+    except LeaseLost:
+        _put_back(work)
+        raise
     log.info("closed", state=state.value, **receipt["rows"])
     return receipt
+
+
+def _put_back(work: _Work) -> None:
+    """Write the results as the ledger has them; one who is still at work on the batch will do so at its end."""
+    books = work.books()
+    if books.batch.state in CLOSED:
+        results.write(work.runtime.zone, work.spool, books, work.group.files, _forgotten(work))

@@ -34,11 +34,15 @@ class Books:
         The count of its rows is committed with its first chunks. Chunks of a batch that had none when it was read came
         after that, and are left out.
         """
-        rows = batch.rows_read or 0
-        chunks: dict[str, list[Chunk]] = {CHECK: []}
-        for chunk in ledger.chunks(batch.id) if batch.rows_read is not None else ():
-            chunks.setdefault(chunk.integration, []).append(chunk)
-        accounts = {name: Account(rows, own) for name, own in chunks.items()}
+        return cls.of(batch, ledger.chunks(batch.id) if batch.rows_read is not None else ())
+
+    @classmethod
+    def of(cls, batch: Batch, chunks: Iterable[Chunk]) -> Books:
+        """Fold the chunks of a batch, in the ledger's order."""
+        each: dict[str, list[Chunk]] = {CHECK: []}
+        for chunk in chunks:
+            each.setdefault(chunk.integration, []).append(chunk)
+        accounts = {name: Account(batch.rows_read or 0, own) for name, own in each.items()}
         return cls(batch, accounts.pop(CHECK), accounts)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -13,7 +14,7 @@ import boto3.session
 import smart_open.s3
 from boto3.exceptions import Boto3Error
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError, NoCredentialsError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from batch.batch import Drop
@@ -72,6 +73,7 @@ class S3Zone:
                 region_name=settings.region,
                 config=_config(bucket, settings),
             )
+            self._client.meta.events.register("after-call.s3.GetObject", _expect_all)
 
     def groups(self) -> list[str]:
         """Return the group keys under which something lies."""
@@ -97,11 +99,20 @@ class S3Zone:
                 if _status(error) == 404:
                     return None
                 raise
+        self._expect("ETag", head)
         return self._drop(key, head["ETag"], head["ContentLength"], head["LastModified"])
 
     def fetch(self, drop: Drop, to: Path) -> str:
         """Copy the drop to a local file and return its SHA-256; see DropZone."""
-        return spool(self._pieces(drop), drop, to)
+        try:
+            return spool(self._pieces(drop), drop, to)
+        except DropChanged:
+            now = self.stat(drop.key)
+            if now is None or (now.version, now.size) != (drop.version, drop.size):
+                raise
+        raise DropZoneError(
+            f"s3://{self._bucket}: {drop.key} is there and did not come whole; the next run asks for it again."
+        )
 
     def write(self, key: str, source: Path) -> None:
         """Put a local file at the key, whole or not at all, in parts when it is large."""
@@ -133,7 +144,16 @@ class S3Zone:
     def _pages(self, prefix: str, delimiter: str = "") -> Iterator[Any]:
         with self._speaking("listing"):
             lister = self._client.get_paginator("list_objects_v2")
-            yield from lister.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix, Delimiter=delimiter)
+            for page in lister.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix, Delimiter=delimiter):
+                self._expect("IsTruncated", page)  # an answer without a body is no empty listing
+                yield page
+
+    def _expect(self, name: str, answer: dict[str, Any]) -> None:
+        """Refuse an answer without what S3 always says: something on the way has given it."""
+        if name not in answer:
+            raise DropZoneError(
+                f"s3://{self._bucket}: the answer is none of S3; look at `s3.endpoint_url` and the network."
+            )
 
     def _drop(self, key: str, etag: str, size: int, modified: datetime) -> Drop:
         return Drop(key.partition("/")[0], key, etag.strip('"'), size, modified)
@@ -183,6 +203,13 @@ def _config(bucket: str, settings: S3Settings) -> Config:
     if settings.endpoint_url:
         return _CONFIG_ELSEWHERE
     return _CONFIG if "." in bucket else _CONFIG_AMAZON  # no certificate is good for a host name with more dots
+
+
+def _expect_all(parsed: dict[str, Any], **_: object) -> None:
+    """Refuse a body that is not as long as its own range: smart-open would ask for the rest without end."""
+    found = re.match(r"bytes (\d+)-(\d+)/", parsed.get("ContentRange", ""))
+    if found and (length := int(found[2]) + 1 - int(found[1])) != parsed.get("ContentLength", length):
+        raise IncompleteReadError(actual_bytes=parsed["ContentLength"], expected_bytes=length)
 
 
 def _answer(error: BaseException) -> ClientError | None:

@@ -71,6 +71,17 @@ class Spool(AbstractContextManager["Spool"]):
             yield pl.read_ipc(kept) if isinstance(kept, Path) else kept
 
 
+def trouble(error: OSError) -> str:
+    """Return a sentence for an operator on what the system says of this machine's disk."""
+    said = error.strerror or str(error) or type(error).__name__
+    where = f": {error.filename}" if error.filename else ""
+    place = tempfile.tempdir or "the system's folder for them"
+    return (
+        f"This machine's disk cannot be used: {said}{where}. Temporary files are in {place}: make room there, or set "
+        "TMPDIR to another folder."
+    )
+
+
 def _sweep() -> None:
     """Remove the spools of processes that were killed, for they hold customers' records and fill the disk.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
@@ -18,7 +18,7 @@ from batch.batch import Batch, State
 from batch.chunk import Chunk
 from batch.claim import Claim
 from batch.errors import LeaseLost
-from batch.tables import Trigger, Utc, batches, chunks, runs
+from batch.tables import Trigger, Utc, batches, chunks, packets, runs
 
 _UPDATABLE = [column.name for column in chunks.c if column.name not in {"seq", "batch", "id"}]
 # statements that every batch runs several times are built once: building one costs more than running it
@@ -97,6 +97,13 @@ def put_chunks(connection: Connection, batch_id: str, these: Sequence[Chunk]) ->
     if these:
         upsert = _upsert_chunks(connection.dialect.name)
         connection.execute(upsert, [packing.pack(batch_id, chunk) for chunk in these])
+
+
+def amend_packets(connection: Connection, hashes: Mapping[str, str]) -> None:
+    """Give packets, by id, a new SHA-256."""
+    if hashes:
+        one = update(packets).where(packets.c.id == bindparam("packet")).values(sha256=bindparam("hash"))
+        connection.execute(one, [{"packet": packet, "hash": sha256} for packet, sha256 in hashes.items()])
 
 
 def record_run(connection: Connection, claim: Claim, started_at: datetime) -> None:

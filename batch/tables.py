@@ -150,6 +150,16 @@ fires = Table(  # nominal times at which a group's schedule ran
     Column("at", Utc, primary_key=True),
 )
 
+forgotten = Table(  # whom a group is not to know any more, by salted hashes of what they are known by
+    "forgotten",
+    metadata,
+    Column("group_key", Text, primary_key=True),
+    Column("attribute", Text, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("salt", LargeBinary, nullable=False),
+    Column("at", Utc, nullable=False),  # what is received later is a new matter
+)
+
 _WAITS = text("batch IS NULL")  # an index of these stays small, however many there were
 
 packets = Table(  # records that the API took together: one small drop, and a part of one batch

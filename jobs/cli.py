@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from jobs import logs, screen
-from jobs.commands import batches, catalog, configuration, drops, files, keys, playing, testing
+from jobs.commands import batches, catalog, configuration, drops, files, keys, people, playing, testing
 from jobs.options import ConfigPath
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ for command in (
     batches.show,
     batches.audit,
     batches.rerun,
+    people.forget,
     catalog.integrations,
     playing.sandbox,
 ):
@@ -70,12 +71,15 @@ def _explained(error: Exception) -> int:
     """Print what an error says to people, and return the exit code that goes with it."""
     from batch.dropzone import DropZoneError
     from batch.errors import LedgerError
+    from batch.spool import trouble
     from config.errors import ConfigError
     from jobs.audit import AuditError
+    from jobs.forget import ForgetError
     from jobs.rerun import RerunError, RerunUnfinishedError
 
     codes: dict[type[Exception], int] = {
-        ConfigError: 2, AuditError: 2, RerunError: 2, RerunUnfinishedError: 1, LedgerError: 1, DropZoneError: 1
+        ConfigError: 2, AuditError: 2, ForgetError: 2, RerunError: 2,
+        RerunUnfinishedError: 1, LedgerError: 1, DropZoneError: 1
     }  # fmt: skip
     for kind, code in codes.items():
         if isinstance(error, kind):
@@ -83,6 +87,9 @@ def _explained(error: Exception) -> int:
             return code
     if os.environ.get("FLATDROP_DEBUG"):
         raise error
+    if isinstance(error, OSError) and not isinstance(error, ConnectionError | TimeoutError):
+        screen.warn(trouble(error))
+        return 1
     screen.warn(_fault(error))
     return 1
 

@@ -44,13 +44,13 @@ class Share:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rerun:
-    """What a rerun of a batch would do.
+    """What a rerun would do of a batch as it was when this was planned.
 
     `whole_file` says that the file as a whole could not be used and is to be read again; `unchecked` counts rows
     that the group's own check refused and that are to be checked again.
     """
 
-    batch: str
+    batch: Batch
     group: Group
     shares: dict[str, Share]
     unchecked: int
@@ -98,19 +98,19 @@ def plan(
     if len(refused):
         chunks.append(Chunk(uuid.uuid4().hex, CHECK, refused, ChunkState.REOPENED))
     whole = books.batch.state is State.FAILED and Outcome.FAILED in outcomes
-    return Rerun(batch_id, group, shares, len(refused), whole, chunks)
+    return Rerun(books.batch, group, shares, len(refused), whole, chunks)
 
 
 def reopen(runtime: Runtime, rerun: Rerun) -> None:
     """Queue the batch with what it owes.
 
     Raises:
-        RerunError: when another process has taken it meanwhile.
+        RerunError: when another process has taken it since it was planned.
     """
     group, ledger = rerun.group, runtime.ledger
     ledger.save_config(group.fingerprint, group.document)
     if not ledger.reopen(rerun.batch, rerun.chunks, config=group.fingerprint):
-        raise RerunError(f"{rerun.batch} is being processed")
+        raise RerunError(f"{rerun.batch.id} is being processed, or was just now: ask again for what it still owes")
 
 
 def _books(runtime: Runtime, batch_id: str) -> Books:
@@ -188,9 +188,9 @@ def carry_out(runtime: Runtime, rerun: Rerun, watch: Watch) -> dict[str, Any]:
         RerunUnfinishedError: when it could not be brought to its end.
     """
     reopen(runtime, rerun)
-    claim = runtime.ledger.claim(rerun.batch, owner(), LEASE)
+    claim = runtime.ledger.claim(rerun.batch.id, owner(), LEASE)
     if claim is None:
-        raise RerunError(f"{rerun.batch} is being processed")
+        raise RerunError(f"{rerun.batch.id} is being processed")
     report = Report()
     receipt = attempt(runtime, claim, watch(claim.batch), report)
     if receipt is None:

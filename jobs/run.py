@@ -18,6 +18,7 @@ from batch.errors import LeaseLost, LedgerError, Stopped
 from batch.layout import is_drop, is_records
 from batch.pipeline import process
 from batch.runtime import Progress, Runtime, silent
+from batch.spool import trouble
 from config.connecting import connections
 from config.errors import ConfigError, Problem
 from jobs.opening import owner
@@ -257,7 +258,7 @@ def attempt(runtime: Runtime, claim: Claim, progress: Progress, report: Report) 
         report.problems.append(f"{file}: {error}")
         _give_back(runtime, claim, crashed=False)
     except OSError as error:
-        report.problems.append(f"{file}: this machine's disk cannot be used: {error.strerror or type(error).__name__}")
+        report.problems.append(f"{file}: {trouble(error)}")
         _give_back(runtime, claim, crashed=False)
     except Exception as error:
         # the last resort: one batch's fault is not the others', and its rows stay owed

@@ -30,7 +30,7 @@ MADE = reference.pages()
 _CONFIG = ("config check", "config test", "config schema")
 _KEYS = ("keys create", "keys list", "keys revoke")
 CONTRACT = [
-    *"demo init run serve check preview batches show audit rerun integrations sandbox".split(),
+    *"demo init run serve check preview batches show audit rerun forget integrations sandbox".split(),
     *_CONFIG,
     *_KEYS,
 ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from batch.reading.block import ROW, Block, Sizes, Tally
 from batch.reading.mended import REPORT
 from batch.reading.reader import Reader
-from batch.reading.source import is_json_lines
+from batch.reading.source import delimiter, is_json_lines
 from batch.reading.verbatim import Chosen, Part, verbatim
 
 __all__ = [
@@ -22,7 +22,7 @@ __all__ = [
     "Reader",
     "Sizes",
     "Tally",
-    "Verbatim",
+    "delimiter",
     "is_json_lines",
     "verbatim",
 ]

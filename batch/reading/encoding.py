@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from batch.errors import BatchError
 
@@ -15,8 +15,11 @@ _MARKS = (  # the longer ones first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_Decode = Callable[[bytes, bool], str]
+_Convert = Callable[[bytes], bytes]
 _ZIP = b"PK\x03\x04"
 _KANA = re.compile("[\u3041-\u30ff]")
+_HEAD = 4096  # bytes that tell by their NULs whether they are text
 _SAMPLE = 64 << 10
 
 
@@ -30,27 +33,43 @@ def utf8(pieces: Iterable[bytes], declared: str) -> Iterator[bytes]:
     head = b""
     for piece in remaining:
         head += piece
-        if len(head) >= 4:
+        if len(head) >= _HEAD:
             break
     mark, encoding = next((pair for pair in _MARKS if head.startswith(pair[0])), (b"", declared))
     same = codecs.lookup(encoding).name in {"utf-8", "utf-8-sig"}
     _refuse_binary(head, same)
-    decoder = codecs.getincrementaldecoder(encoding)("strict")
+    decode = codecs.getincrementaldecoder(encoding)("strict").decode
+    convert = _checked(decode) if same else _converted(decode)
     line = 1
     piece = head.removeprefix(mark)
     while piece:
-        text = _decode(decoder, piece, encoding, line)
-        yield piece if same else text.encode()
+        yield _strictly(convert, piece, encoding, line)
         line += piece.count(b"\n")
         piece = next(filter(None, remaining), b"")
-    _decode(decoder, b"", encoding, line, final=True)
+    yield _strictly(convert, b"", encoding, line)
 
 
-def _decode(decoder: codecs.IncrementalDecoder, piece: bytes, encoding: str, line: int, *, final: bool = False) -> str:
+def _checked(decode: _Decode) -> _Convert:
+    """Return what makes sure that a piece (the last is empty) is text; it need not be encoded again."""
+
+    def convert(piece: bytes) -> bytes:
+        decode(piece, not piece)
+        return piece
+
+    return convert
+
+
+def _converted(decode: _Decode) -> _Convert:
+    return lambda piece: decode(piece, not piece).encode()
+
+
+def _strictly(convert: _Convert, piece: bytes, encoding: str, line: int) -> bytes:
     try:
-        return decoder.decode(piece, final)
+        return convert(piece)
     except UnicodeDecodeError as error:
         data, start = bytes(error.object), error.start
+    except UnicodeError:  # a mark that must be there is not, or half of a surrogate pair came out
+        data, start = piece, 0
     line += data.count(b"\n", 0, start)
     sample = data[data.rfind(b"\n", 0, start) + 1 :][:_SAMPLE]
     raise BatchError(
@@ -66,7 +85,7 @@ def _refuse_binary(head: bytes, as_utf8: bool) -> None:
         raise BatchError(
             "file.encoding", "This is a ZIP archive or an Excel workbook, not text. Save it as CSV (UTF-8)."
         )
-    sample = head[:4096]
+    sample = head[:_HEAD]
     if as_utf8 and sample.count(0) * 4 > len(sample):
         kind = "utf-16-le" if sample[1:2] == b"\0" else "utf-16-be"
         raise BatchError(

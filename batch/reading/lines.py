@@ -33,12 +33,12 @@ def lines(pieces: Iterable[bytes], sizes: Sizes, tally: Tally) -> Iterator[Lines
         if b"\r" in text:
             text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         every = text.split(b"\n")
-        cut = last and not _is_blank(every[-1])
+        cut = last and every[-1].strip() != b""
         tail = b"" if last else every.pop() + held
         if last and not every[-1]:
             every.pop()
         _check_size(every, tail, number, sizes)
-        texts = [line for line in every if not _is_blank(line)]
+        texts = [line for line in every if line and not line.isspace()]
         tally.blank_lines += len(every) - len(texts)
         number += len(every)
         if texts:
@@ -46,10 +46,6 @@ def lines(pieces: Iterable[bytes], sizes: Sizes, tally: Tally) -> Iterator[Lines
             tally.records += len(texts)
     if not tally.records:
         raise BatchError("file.empty", "The file is empty: it has no record.")
-
-
-def _is_blank(line: bytes) -> bool:
-    return not line or line.isspace()
 
 
 def _check_size(every: list[bytes], tail: bytes, number: int, sizes: Sizes) -> None:

@@ -28,6 +28,11 @@ def is_json_lines(name: str) -> bool:
     return _ending(name) in _JSON_LINES
 
 
+def delimiter(name: str, files: FileFormat) -> str:
+    """Return what stands between the cells of a drop of this name, if it is delimited text."""
+    return files.delimiter or _DELIMITERS.get(_ending(name), ",")
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One local file, the drop's name, how the group's files are written, and how much to read at a time."""
@@ -46,7 +51,7 @@ class Source:
     @property
     def delimiter(self) -> str:
         """What stands between the cells of delimited text."""
-        return self.files.delimiter or _DELIMITERS.get(_ending(self.name), ",")
+        return delimiter(self.name, self.files)
 
     def text(self) -> Iterator[bytes]:
         """Yield the file's text in pieces, as UTF-8."""

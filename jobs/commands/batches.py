@@ -193,7 +193,7 @@ def _whole_id(runtime: Runtime, start: str) -> str:
 
 def _plan_document(plan: Rerun) -> dict[str, Any]:
     return {
-        "batch": plan.batch,
+        "batch": plan.batch.id,
         "whole_file": plan.whole_file,
         "unchecked_rows": plan.unchecked,
         "integrations": {name: asdict(share) for name, share in plan.shares.items()},

@@ -97,7 +97,7 @@ def test_rows_in_doubt_may_be_there_or_not(tmp_path: Path) -> None:
         (batch,) = runtime.ledger.batches()
         (chunk, _) = [one for one in runtime.ledger.chunks(batch.id, "hook") if one.key]
         claimed = replace(chunk, outcome=Outcome.UNKNOWN)
-        runtime.ledger.reopen(batch.id, [], config=None)
+        runtime.ledger.reopen(batch, [], config=None)
         claim = runtime.ledger.claim(batch.id, "me")
         assert claim is not None
         runtime.ledger.put(claim, [claimed])

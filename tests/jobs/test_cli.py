@@ -426,6 +426,13 @@ def test_check_overwrites_nothing_of_importance(flatdrop: Flatdrop, home: Home, 
     assert (home.path / "mine.csv").read_text("utf-8") == text
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+def test_a_full_disk_is_no_fault_of_the_program(flatdrop: Flatdrop, home: Home) -> None:
+    ended = flatdrop("check", "drop/acme-se/customers.csv", "--group", GROUP, "--out", "/dev/full")
+    assert ended.code == 1
+    assert "This machine's disk cannot be used: No space left on device" in ended.err
+
+
 # Whatever comes
 
 
