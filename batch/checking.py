@@ -24,6 +24,9 @@ from mappers.steps import Recipe, steps
 _HASHES = ("hash 1", "hash 2")  # two, since 64 bits alone would call two of 100 million values equal now and then
 
 
+_SHOWN = 20  # names of columns in a message
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Checked:
     """A block after the check: typed values of the records that may be sent, and what is wrong with the others.
@@ -54,14 +57,16 @@ class Checker:
         Raises:
             BatchError: when a required attribute has no column, or a column is not declared and must be.
         """
+        known = {name.strip().casefold() for name in self._recipe.wanted}
+        # what has no column of ours may well begin with a record instead: a person, whom no message must name
+        shown = header[:_SHOWN] if any(name.strip().casefold() in known for name in header) else ()
         missing = [name for name, one in self._attributes.items() if one.required and name not in header]
         if missing:
-            raise BatchError("file.header.missing", _missing_columns(missing, header))
+            raise BatchError("file.header.missing", _missing_columns(missing, header, shown))
         unknown = [name for name in header if name not in self._attributes]
         if self._closed and unknown:
-            raise BatchError(
-                "file.header.unknown", f"the group knows no attribute {_listed(unknown)}, and rejects unknown ones"
-            )
+            names = f"no attribute {_listed(unknown)}" if shown else "none of the columns (is the header line missing?)"
+            raise BatchError("file.header.unknown", f"the group knows {names}, and rejects unknown ones")
 
     def check(self, frame: pl.DataFrame) -> Checked:
         """Check the records of one block: a row number and text (or lists of text) as the file has them.
@@ -169,9 +174,10 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-def _missing_columns(missing: Sequence[str], header: Sequence[str]) -> str:
+def _missing_columns(missing: Sequence[str], header: Sequence[str], shown: Sequence[str]) -> str:
     plural = "columns" if len(missing) > 1 else "column"
-    message = f"the header has no {plural} {_listed(missing)}, which the group requires; it has {_listed(header[:20])}"
+    has = f"it has {_listed(shown)}" if shown else "it has none that the group knows: is the header line missing?"
+    message = f"the header has no {plural} {_listed(missing)}, which the group requires; {has}"
     near = {name.strip().casefold(): name for name in header}
     twins = [f"`{near[name.casefold()]}` is not `{name}`" for name in missing if name.casefold() in near]
     other = next((mark for mark in (";", "\t", "|", ",") if len(header) == 1 and mark in header[0]), None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from codecs import BOM_UTF8
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -55,13 +54,14 @@ class Table:
             raise BatchError("file.empty", "The file is empty: it has no header line.")
 
     def _take_header(self, layout: Layout) -> None:
+        _check_count(int(layout.fields[0]) - len(REPORT), self._sizes)  # before millions of cells are cut out
         header = record(layout.record(0), 0, self.code)
         if layout.fields[0] == BROKEN:
             raise BatchError("file.quote", f"A quote is misplaced in the header, at line {layout.line_of(0)}.")
         columns = tuple(value(cell) or "" for cell in header.cells)
         self.mended = columns[: len(REPORT)] == REPORT
         self.named = tuple(map(restore, columns[len(REPORT) :])) if self.mended else columns
-        _check_count(self.named, self._sizes)
+        _check_count(len(self.named), self._sizes)
         _check_names(self.named)
         self.columns, self._tally.header = columns, self.named
 
@@ -70,11 +70,11 @@ class Table:
         return [restore(cell) for cell in cells[len(REPORT) :]] if self.mended else cells
 
 
-def _check_count(columns: tuple[str, ...], sizes: Sizes) -> None:
-    if len(columns) > sizes.attributes:
+def _check_count(columns: int, sizes: Sizes) -> None:
+    if columns > sizes.attributes:
         raise BatchError(
             "file.columns",
-            f"The header has {len(columns):,} columns, and {sizes.attributes:,} are allowed. Is the delimiter right?",
+            f"The header has {columns:,} columns, and {sizes.attributes:,} are allowed. Is the delimiter right?",
         )
 
 
@@ -86,9 +86,11 @@ def _check_names(columns: tuple[str, ...]) -> None:
             )
         if column == ROW:
             raise BatchError("file.header.name", f"A column is named {ROW}, which Flatdrop uses itself: rename it.")
-    twice = [column for column, count in Counter(columns).items() if count > 1]
-    if twice:
-        raise BatchError("file.header.duplicate", f"The header names these columns more than once: {', '.join(twice)}.")
+    firsts: dict[str, int] = {}
+    for place, column in enumerate(columns, start=1):
+        if firsts.setdefault(column, place) != place:
+            # without their name: where the header is missing it is what a record says
+            raise BatchError("file.header.duplicate", f"Columns {firsts[column]} and {place} have the same name.")
 
 
 def blocks(table: Table) -> Iterator[Block]:

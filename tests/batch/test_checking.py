@@ -292,6 +292,8 @@ def test_unknown_attributes_can_be_refused() -> None:
     with pytest.raises(BatchError, match="knows no attribute `b`") as error:
         Checker(group).check_header(["a", "b"])
     assert error.value.code == "file.header.unknown"
+    with pytest.raises(BatchError, match="knows none of the columns"):
+        Checker(group).check_header(["Ada", "b"])
 
 
 @pytest.mark.parametrize(
@@ -302,6 +304,7 @@ def test_unknown_attributes_can_be_refused() -> None:
         (["epost;namn"], "divided by ';'"),
         (["epost\tnamn"], "divided by"),
         (["epost|namn"], "divided by '|'"),
+        (["ada@example.com", "Ada"], "it has none that the group knows: is the header line missing?"),
     ],
 )
 def test_a_missing_required_column_refuses_the_file(header: list[str], words: str) -> None:
