@@ -345,6 +345,25 @@ def test_slow_downs_are_no_tries_and_last_as_long_as_patience() -> None:
     assert impatient.codes == {"slow_down"}
 
 
+@pytest.mark.parametrize(("status", "code"), [(429, "slow_down"), (503, "unavailable")])
+def test_a_destination_that_asks_for_more_than_patience_is_not_asked_again(status: int, code: str) -> None:
+    with destination(then=Answer(status, headers={"retry-after": "999999"})) as there:
+        sending = Sending(there.base)
+        sending.send(*(records(1, n) for n in range(1, 5)))
+    assert len(there.calls) == 1
+    assert sending.rows(Outcome.FAILED) == [1, 2, 3, 4]
+    assert sending.codes == {code}
+
+
+def test_what_was_asked_for_last_holds_for_the_next_request() -> None:
+    with destination(Answer(503, headers={"retry-after": "0.5"})) as there:
+        sending = Sending(there.base, policy=Policy(tries=1, patience=5))
+        sending.send(records(1), records(1, 2))
+    first, second = there.calls
+    assert second.at - first.at >= 0.5
+    assert (sending.rows(Outcome.FAILED), sending.rows(Outcome.DELIVERED)) == ([1], [2])
+
+
 def test_a_wait_beyond_patience_is_given_up_at_once() -> None:
     with destination(then=Answer(429, headers={"retry-after": "3600"})) as there:
         sending = Sending(there.base)

@@ -194,8 +194,21 @@ def test_a_certificate_that_is_not_trusted_stops_the_integration(tmp_path: Path)
     with destination(tls=self_signed(tmp_path)) as there:
         error = failure(there.base)
     assert isinstance(error, Unauthorized)
-    assert error.code == "address.refused"
+    assert (error.code, error.message) == ("address.refused", "the destination's TLS certificate is not trusted")
     assert there.calls == []
+
+
+def test_what_speaks_no_tls_stops_the_integration_too_and_is_not_said_to_have_a_bad_certificate() -> None:
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        raise ConnectionAbortedError
+
+    with destination() as there:
+        there.door = plain
+        error = failure(there.base.replace("http:", "https:"))
+    assert isinstance(error, Unauthorized)
+    assert (error.code, error.message) == ("address.refused", "the destination does not agree on a TLS connection")
 
 
 @pytest.mark.parametrize("url", ["http://", "http://[::1", "nonsense"])

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-Then = Literal["keep", "close", "hang", "drip", "reset"]
+Then = Literal["keep", "close", "hang", "drip", "flood", "reset", "garble"]
+
+_MUCH = b" " * (1 << 16)
+_FLOOD = 1 << 30
+_GARBLED = b"\x17\x03\x03\x00\x20" + bytes(32)  # what looks like a TLS record
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Answer:
     def wire(self) -> bytes:
         if self.status == 0:
             return self.body
-        length = {} if self.then in ("drip", "close") else {"content-length": str(len(self.body))}
+        length = {} if self.then in ("drip", "flood", "close") else {"content-length": str(len(self.body))}
         heads = {"content-type": "application/json", **length, **self.headers}
         lines = [f"HTTP/1.1 {self.status} Scripted", *(f"{name}: {value}" for name, value in heads.items())]
         return "\r\n".join([*lines, "", ""]).encode() + self.body
@@ -67,14 +72,34 @@ RESET = Answer(0, b"", then="reset")
 
 Step = Answer | Callable[[Call], Answer]
 
+Door = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+"""What a connection meets before its first request is read."""
+
+
+async def opened(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    """Let everybody in."""
+
+
+def secured(tls: ssl.SSLContext) -> Door:
+    """Let in who finishes a TLS handshake."""
+    return lambda _reader, writer: writer.start_tls(tls)
+
 
 @dataclass
 class Destination:
-    """The server's other side: its address, what came, and the most requests that were there at once."""
+    """The server's other side: its address, what came, and the most requests that were there at once.
+
+    `door` is for the connections to come; `poured` are the bytes of answers without an end.
+    """
 
     base: str = ""
+    port: int = 0
+    door: Door = opened
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     calls: list[Call] = field(default_factory=list)
     most_at_once: int = 0
+    poured: int = 0
+    _listener: asyncio.Server | None = None
     _steps: list[Step] = field(default_factory=list)
     _always: Step = OK
     _here: int = 0
@@ -97,6 +122,28 @@ class Destination:
             assert time.monotonic() < ends, f"only {len(self.calls)} of {calls} requests came"
             time.sleep(0.01)
 
+    async def listen(self) -> None:
+        """Take connections, on one port for good."""
+        self._listener = await asyncio.start_server(self.serve, "127.0.0.1", self.port, limit=1 << 24)
+        self.port = self._listener.sockets[0].getsockname()[1]
+
+    def refuse(self) -> None:
+        """Have the connections to come refused; to be called in the loop, as steps are."""
+        assert self._listener
+        self._listener.close()
+
+    def perform(self, do: Callable[[], None]) -> None:
+        """Do something in the loop, from without, and return when it is done."""
+
+        async def done() -> None:
+            do()
+
+        asyncio.run_coroutine_threadsafe(done(), self.loop).result()
+
+    def recover(self) -> None:
+        """Take connections again."""
+        asyncio.run_coroutine_threadsafe(self.listen(), self.loop).result()
+
     def _next(self, call: Call) -> Answer:
         with self._lock:
             self.calls.append(call)
@@ -105,7 +152,8 @@ class Destination:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._tasks.add(asyncio.current_task())
-        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            await self.door(reader, writer)
             while await self._answer(await _read(reader), reader, writer):
                 pass
         writer.close()
@@ -118,10 +166,26 @@ class Destination:
             await asyncio.sleep(answer.after)
             writer.write(answer.wire)
             await writer.drain()
-            await _end(answer.then, reader, writer)
+            await self._end(answer.then, reader, writer)
         finally:
             self._here -= 1
         return answer.then == "keep"
+
+    async def _end(self, then: Then, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if then == "hang":
+            await reader.read()  # until the other side gives up
+        if then == "reset":
+            writer.transport.abort()
+        if then == "garble":
+            os.write(writer.get_extra_info("socket").fileno(), _GARBLED)
+        while then == "drip":
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+        while then == "flood" and self.poured < _FLOOD:
+            writer.write(_MUCH)
+            await writer.drain()
+            self.poured += len(_MUCH)
 
 
 async def _read(reader: asyncio.StreamReader) -> Call:
@@ -132,38 +196,26 @@ async def _read(reader: asyncio.StreamReader) -> Call:
     return Call(time.monotonic(), method, path, headers, body)
 
 
-async def _end(then: Then, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    if then == "hang":
-        await reader.read()  # until the other side gives up
-    if then == "reset":
-        writer.transport.abort()
-    while then == "drip":
-        writer.write(b" ")
-        await writer.drain()
-        await asyncio.sleep(0.02)
-
-
 @contextmanager
 def destination(*steps: Step, then: Step = OK, tls: ssl.SSLContext | None = None) -> Iterator[Destination]:
     """Run a scripted destination in a thread of its own while the context lasts."""
-    there = Destination()
+    there = Destination(door=secured(tls) if tls else opened)
     there.script(*steps, then=then)
-    loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(asyncio.start_server(there.serve, "127.0.0.1", 0, ssl=tls, limit=1 << 24))
-    there.base = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    thread = threading.Thread(target=loop.run_forever, name="destination", daemon=True)
+    there.loop.run_until_complete(there.listen())
+    there.base = f"{'https' if tls else 'http'}://127.0.0.1:{there.port}"
+    thread = threading.Thread(target=there.loop.run_forever, name="destination", daemon=True)
     thread.start()
     try:
         yield there
     finally:
-        loop.call_soon_threadsafe(loop.stop)
+        there.loop.call_soon_threadsafe(there.loop.stop)
         thread.join()
-        loop.run_until_complete(_closed(server))
-        loop.close()
+        there.loop.run_until_complete(_closed(there))
+        there.loop.close()
 
 
-async def _closed(server: asyncio.Server) -> None:
-    server.close()
+async def _closed(there: Destination) -> None:
+    there.refuse()
     rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in rest:
         task.cancel()
