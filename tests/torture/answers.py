@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
-from support.certificates import Authority
+import trustme
+from support.certificates import vouched
 from support.destination import HANG, RESET, Answer, Door, secured
 
 from torture.fault import (
@@ -38,7 +39,7 @@ from torture.fault import (
 
 TRIES = 3
 PATIENCE = 3
-AUTHORITY = Authority()
+AUTHORITY = trustme.CA()
 """The one that the program is made to believe."""
 
 
@@ -234,9 +235,9 @@ def _verdicts() -> Iterator[Fault]:
 def _doors() -> Iterator[Fault]:
     """Connections that never come about, so that nothing is ever sent; from some chunk on, for good."""
     doors: dict[str, Door] = {
-        "the certificate has expired": secured(AUTHORITY.vouching(days=-1)),
-        "the certificate is another host's": secured(AUTHORITY.vouching("127.0.0.2")),
-        "nobody known vouches for the certificate": secured(Authority().vouching()),
+        "the certificate has expired": secured(vouched(AUTHORITY, days=-1)),
+        "the certificate is another host's": secured(vouched(AUTHORITY, "127.0.0.2")),
+        "nobody known vouches for the certificate": secured(vouched(trustme.CA())),
         "the handshake is cut": _cut,
         "the handshake is refused": _alert,
         "no TLS": _plain,

@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp.connector
 import structlog
+from support.certificates import vouched
 from support.destination import Answer, Call, Destination, Door, destination, secured
 from support.installation import KEY, NO_WAITS, Installation, enabled, made, people
 
@@ -36,8 +37,8 @@ DIALECTS = {"key": "webhook", "upsert": "mailchimp", "bare": "webhook", "hubspot
 """What each kind of destination speaks; `bare` is a webhook that is told that nothing makes a repetition harmless."""
 
 _WITH_BARE = {**CATALOG, "bare": replace(CATALOG["webhook"], resend=Resend.BARE)}
-_TRUSTING = ssl.create_default_context(cadata=AUTHORITY.pem)
-_SAFE = AUTHORITY.vouching()
+_TRUSTING = ssl.create_default_context(cadata=AUTHORITY.cert_pem.bytes().decode())
+_SAFE = vouched(AUTHORITY)
 _ENOUGH = 32 << 20  # bytes of an answer without an end, those in the pipes too
 
 SETTINGS: list[tuple[Any, str, Any]] = [
