@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -150,8 +151,7 @@ def rerun(
     with opened(chosen(ctx, Path(named[-1]) if named else None)) as runtime:
         whole = _whole_id(runtime, batch)
         plan = reruns.plan(runtime, whole, integration=integration, outcomes=outcomes, current=current)
-        if not json:
-            _tell(plan)
+        _tell(plan, screen.warn if json else screen.say)  # the risk is told before anything is sent
         if dry_run:
             if json:
                 screen.as_json(_plan_document(plan))
@@ -200,15 +200,15 @@ def _plan_document(plan: Rerun) -> dict[str, Any]:
     }
 
 
-def _tell(plan: Rerun) -> None:
+def _tell(plan: Rerun, say: Callable[[str], None]) -> None:
     from jobs.rerun import risk
 
     if plan.nothing:
-        screen.say("Nothing of that kind is owed.")
+        say("Nothing of that kind is owed.")
     if plan.whole_file:
-        screen.say("The file could not be used; it is read again.")
+        say("The file could not be used; it is read again.")
     if plan.unchecked:
-        screen.say(f"check: {screen.counted(plan.unchecked, 'row')} that it refused, to be checked again")
+        say(f"check: {screen.counted(plan.unchecked, 'row')} that it refused, to be checked again")
     for name, share in plan.shares.items():
         what = f"{screen.counted(share.rows, 'row')} in {screen.counted(share.requests, 'request')}"
-        screen.say(f"{name}: {what}; {risk(share)}")
+        say(f"{name}: {what}; {risk(share)}")

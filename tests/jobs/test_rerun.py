@@ -9,11 +9,16 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
 from support.destination import HANG, OK, Answer, Call, Destination, destination
 from support.installation import KEY, NO_WAITS, Installation, counts, made, people, table, to
 
+from batch import database, tables
 from batch.outcome import Outcome
 from batch.runtime import silent
 from integrations.catalog import CATALOG
@@ -114,6 +119,63 @@ def test_a_rerun_works_on_every_ledger(tmp_path: Path, there: Destination, ledge
     assert (receipt["state"], sorted(there.rows())) == ("delivered", ["1", "2", "3"])
     assert receipt["finished_at"] > first["finished_at"]
     assert it.undelivered(receipt) == []
+
+
+ANSWERS = {"delivered": OK, "rejected": REJECTED, "failed": Answer(503), "unknown": Answer(body=b"<p>")}
+ROWS = range(1, 7)
+
+
+def ways() -> st.SearchStrategy[dict[int, str]]:
+    """How each row ends, if it is sent; no more failures than a lane endures."""
+    each = st.fixed_dictionaries({row: st.sampled_from(sorted(ANSWERS)) for row in ROWS})
+    return each.filter(lambda ends: list(ends.values()).count("failed") < 3)
+
+
+def asked() -> st.SearchStrategy[tuple[str | None, set[str], dict[int, str], dict[int, str]]]:
+    """A rerun: of one integration or both, for which outcomes, and how the rows end now."""
+    outcomes = st.sets(st.sampled_from(["failed", "unknown", "rejected"]), min_size=1)
+    return st.tuples(st.sampled_from(["one", "two", None]), outcomes, ways(), ways())
+
+
+@settings(max_examples=25)
+@given(first=st.tuples(ways(), ways()), reruns_=st.lists(asked(), min_size=1, max_size=3))
+def test_whatever_ended_how_a_rerun_sends_what_was_asked_for_and_nothing_else(
+    tmp_path_factory: pytest.TempPathFactory, first: tuple[dict[int, str], ...], reruns_: list[Any]
+) -> None:
+    with destination() as one, destination() as two, patch("batch.retry._BACKOFF", NO_WAITS):
+        theirs = {"one": one, "two": two}
+        hooks = {name: to(there.base, settings={"batch_size": 1}) for name, there in theirs.items()}
+        it = made(tmp_path_factory.mktemp("reruns"), **hooks)
+        it.drop(FILE, people(len(ROWS)))
+
+        def answering(ends: dict[str, dict[int, str]]) -> None:
+            for name, there in theirs.items():
+                there.calls.clear()
+                there.script(then=by_row({row: ANSWERS[end] for row, end in ends[name].items()}))
+
+        state = dict(zip(theirs, first, strict=True))
+        answering(state)
+        batch = it.one()["batch"]
+        for only, outcomes, *now in reruns_:
+            ends = dict(zip(theirs, now, strict=True))
+            owed = {
+                name: {row for row, end in state[name].items() if end in outcomes} if only in (None, name) else set()
+                for name in theirs
+            }
+            answering(ends)
+            if not any(owed.values()):
+                assert planned(it, batch, *outcomes, integration=only).nothing
+                continue
+            receipt = rerun(it, batch, *outcomes, integration=only)
+            for name, there in theirs.items():
+                tries = Counter(map(int, there.rows()))
+                assert tries.keys() == owed[name]
+                state[name] = state[name] | {row: ends[name][row] for row in owed[name]}
+                told = {end: n for end, n in counts(receipt, name).items() if end in ANSWERS}
+                assert told == Counter(state[name].values())
+            assert {line["_row"] for line in it.undelivered(receipt)} == {
+                str(row) for ends in state.values() for row, end in ends.items() if end != "delivered"
+            }
 
 
 def test_one_integration_alone(tmp_path: Path, there: Destination) -> None:
@@ -228,6 +290,18 @@ def test_the_original_configuration_or_todays(tmp_path: Path, there: Destination
     receipt = rerun(it, first["batch"], "rejected", current=True)
     assert there.rows("word") == ["old", "new", "new"]
     assert receipt["config"] != first["config"]
+    assert recorded(it) == [
+        ("first", first["config"]),
+        ("rerun", first["config"]),
+        ("rerun", receipt["config"]),
+    ]
+
+
+def recorded(it: Installation) -> list[tuple[str, str]]:
+    """What the ledger says of each run: why it began, and by which configuration it went."""
+    with it.opened() as runtime, database.read(runtime.ledger._engine) as connection:
+        each = connection.execute(select(tables.runs).order_by(tables.runs.c.token))
+        return [(row.trigger.value, row.config) for row in each]
 
 
 def test_a_mapping_mended_in_between_mends_the_rows_that_it_broke(tmp_path: Path, there: Destination) -> None:
@@ -360,17 +434,20 @@ def test_a_plan_says_rows_requests_and_risk_and_does_nothing(
 
 def test_the_command_line(tmp_path: Path, there: Destination) -> None:
     it, first = mixed(tmp_path, there)
+    said: list[str] = []
 
     def flatdrop(*words: str) -> tuple[int, Any]:
         process = it.flatdrop("rerun", *words, "--json")
         out, err = process.communicate(timeout=30)
         assert "Traceback" not in err
+        said.append(err)
         return process.returncode, json.loads(out) if out else err
 
     code, plan = flatdrop(first["batch"], "--outcome", "failed,unknown", "--dry-run")
     assert (code, plan["integrations"]["hook"]["rows"], there.calls) == (0, 2, [])
     code, receipt = flatdrop(first["batch"], "--outcome", "failed,unknown")
     assert (code, sorted(there.rows())) == (0, ["3", "4"])
+    assert "hook: 2 rows in 2 requests; 1 rows may reach it twice; it recognises them by" in said[-1]
     assert Counter(counts(receipt, "hook")) == Counter(delivered=4, rejected=2, possible_duplicates=1)
     code, receipt = flatdrop(first["batch"])
     assert (code, receipt["batch"], len(there.calls)) == (0, first["batch"], 2)  # nothing was owed
