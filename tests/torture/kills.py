@@ -55,7 +55,6 @@ class Case:
     nth: int
     ledger: str
     kind: str
-    product: str = ""  # where the program is, if it is not this one
 
     def __str__(self) -> str:
         return f"{self.scenario} {self.point}:{self.nth} {self.ledger} {self.kind}"
@@ -139,8 +138,7 @@ def points() -> Iterator[tuple[str, str, int]]:
 
 def program(case: Case) -> tuple[list[str], dict[str, str]]:
     """Return the command line of the program, and the environment that it runs in."""
-    code = f"{_CODE}{_BARE if case.kind == 'bare' else ''}main()"
-    return [sys.executable, "-c", code], {**os.environ, **({"PYTHONPATH": case.product} if case.product else {})}
+    return [sys.executable, "-c", f"{_CODE}{_BARE if case.kind == 'bare' else ''}main()"], dict(os.environ)
 
 
 def command(
