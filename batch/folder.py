@@ -203,7 +203,7 @@ class FolderZone:
             with around(f"zone.{name}"):
                 yield
         except OSError as error:
-            raise DropZoneError(f"The drop zone cannot be used: {_printable(str(error))}.") from None
+            raise DropZoneError(_printable(f"The drop zone {self._root} cannot be used: {error}.")) from None
 
 
 def _drop(key: str, found: os.stat_result) -> Drop:

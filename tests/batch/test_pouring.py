@@ -60,6 +60,17 @@ def test_nothing_is_left_when_one_is_not_as_it_was(zone: FolderZone, tmp_path: P
     assert not to.exists()
 
 
+def test_what_does_not_come_whole_and_is_there_has_not_changed(zone: FolderZone, tmp_path: Path) -> None:
+    class Short(FolderZone):
+        def read(self, key: str) -> bytes:
+            return super().read(key)[:-1]
+
+    packets, to = laid(zone), tmp_path / "drop.jsonl"
+    with pytest.raises(DropZoneError, match="did not come whole"):
+        pour(Short(tmp_path / "drop"), packets, to)
+    assert not to.exists()
+
+
 def test_nothing_is_left_when_the_drop_zone_cannot_be_used(zone: FolderZone, tmp_path: Path) -> None:
     packets, to = laid(zone), tmp_path / "drop.jsonl"
     (tmp_path / "drop").rename(tmp_path / "elsewhere")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, IncompleteReadError
 from botocore.response import StreamingBody
+from support.faulty import Faulty, Says, cut, faulty, garbage
 from support.zones import S3, Bucket, credentials, s3_server
 
 from batch import s3
@@ -211,8 +213,6 @@ def test_what_the_service_says_becomes_a_sentence(zone: Bucket, tmp_path: Path, 
     [
         ("AccessDenied", BatchError),
         ("InvalidObjectState", BatchError),
-        ("NoSuchKey", DropChanged),
-        ("PreconditionFailed", DropChanged),
         ("NoSuchBucket", DropZoneError),
         ("ExpiredToken", DropZoneError),
         ("InternalError", DropZoneError),
@@ -231,6 +231,56 @@ def test_one_object_s_trouble_is_not_the_bucket_s(
         zone.fetch(drop, tmp_path / "spool")
     assert "a secret" not in str(error.value)
     assert not (tmp_path / "spool").exists()
+
+
+@pytest.mark.parametrize("code", ["NoSuchKey", "PreconditionFailed"])
+def test_a_drop_that_is_said_to_have_changed_and_is_there_as_it_was_is_asked_for_again(
+    zone: Bucket, tmp_path: Path, code: str
+) -> None:
+    def refuse(**_: object) -> None:
+        raise ClientError({"Error": {"Code": code}}, "GetObject")
+
+    zone.lay("abc/a.csv", b"x")
+    (drop,) = zone.listing("abc").drops
+    zone._client.meta.events.register("before-call.s3.GetObject", refuse)
+    with pytest.raises(DropZoneError, match="did not come whole"):
+        zone.fetch(drop, tmp_path / "spool")
+    zone.delete("abc/a.csv")
+    with pytest.raises(DropChanged):
+        zone.fetch(drop, tmp_path / "spool")
+
+
+@pytest.fixture
+def failing(zone: Bucket) -> Iterator[tuple[Faulty, S3Zone]]:
+    """What fails, and the bucket behind it."""
+    with faulty(s3_server()) as service:
+        yield service, S3Zone(zone._bucket, "", S3(service.base))
+
+
+@pytest.mark.parametrize(("share", "says"), [(0, "length"), (0.5, "length"), (0, "range"), (0.5, "range")])
+def test_a_body_that_is_short_by_its_own_head_is_asked_for_again_by_the_next_run(
+    zone: Bucket, failing: tuple[Faulty, S3Zone], tmp_path: Path, share: float, says: Says
+) -> None:
+    service, way = failing
+    zone.lay("abc/a.csv", b"0123456789")
+    (drop,) = way.listing("abc").drops
+    service.spoil("GET", cut(share, says))
+    with pytest.raises(DropZoneError, match=r"^s3://"):
+        way.fetch(drop, tmp_path / "spool")
+    assert not (tmp_path / "spool").exists()
+    service.heal()
+    way.fetch(drop, tmp_path / "spool")
+    assert (tmp_path / "spool").read_bytes() == b"0123456789"
+
+
+def test_an_answer_that_is_none_of_s3_is_no_answer(zone: Bucket, failing: tuple[Faulty, S3Zone]) -> None:
+    service, way = failing
+    zone.lay("abc/a.csv", b"x")
+    service.spoil("LIST", cut(0, "length"))
+    service.spoil("HEAD", garbage)
+    for ask in (way.groups, lambda: way.listing("abc"), lambda: way.stat("abc/a.csv")):
+        with pytest.raises(DropZoneError, match="the answer is none of S3"):
+            ask()
 
 
 def test_addresses_are_path_style_only_where_an_endpoint_is_given(monkeypatch: pytest.MonkeyPatch) -> None:

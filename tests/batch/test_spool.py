@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 from contextlib import suppress
 from datetime import UTC, date, datetime
@@ -11,7 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from support.records import typed
 
-from batch.spool import Spool
+from batch.spool import Spool, trouble
 from mappers.mapping import CLEARED
 
 
@@ -61,6 +62,20 @@ def test_it_is_private_and_goes_away() -> None:
         assert spool.file("drop.txt") != spool.drop
         raise RuntimeError
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device. Temporary files are in /"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "/x/drop"), "No such file: /x/drop. Temporary files are in /"),
+        (OSError("No space left (os error 28)"), "No space left (os error 28). "),  # as polars says it
+    ],
+)
+def test_what_is_wrong_with_the_disk_is_a_sentence_that_says_where(error: OSError, says: str) -> None:
+    with Spool():
+        assert says in trouble(error)
+    assert trouble(error).endswith("set TMPDIR to another folder.")
 
 
 def test_an_empty_spool_has_no_frames() -> None:

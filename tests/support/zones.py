@@ -62,13 +62,23 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+def equipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give boto3 what it needs to speak with the stand-in."""
+    credentials(monkeypatch)
+    monkeypatch.setattr("boto3.session.Session", _session)
+
+
 class Bucket(S3Zone):
     """A bucket of its own in the stand-in."""
 
     @classmethod
     def make(cls, monkeypatch: pytest.MonkeyPatch, prefix: str = "") -> Bucket:
-        credentials(monkeypatch)
-        monkeypatch.setattr("boto3.session.Session", _session)
+        equipped(monkeypatch)
+        return cls.new(prefix)
+
+    @classmethod
+    def new(cls, prefix: str = "") -> Bucket:
+        """Make one where everything is `equipped` already."""
         bucket = f"drops-{uuid4().hex}"
         zone = cls(bucket, prefix, S3(s3_server()))
         zone._client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-north-1"})

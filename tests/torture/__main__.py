@@ -21,7 +21,7 @@ from support import ledgers
 
 from torture.trial import End, Trial
 
-FAMILIES = ("kills", "destination", "bugs")
+FAMILIES = ("kills", "racing", "databases", "clocks", "disk", "s3", "destination", "files", "bugs")
 """Modules with a function `trials(seed)`."""
 
 _AT_ONCE = 2
