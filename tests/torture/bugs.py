@@ -115,7 +115,7 @@ BUGS = [
         "batch/s3.py",
         """self._opened(drop.key, IfMatch=f'"{drop.version}"')""",
         "self._opened(drop.key)",
-        *("s3", "overwritten at 50 % of GET"),
+        *("s3", "in its length at 50 % of GET"),
     ),
     Bug(
         "a body that is cut short is taken for the whole",
@@ -197,8 +197,8 @@ BUGS = [
     Bug(
         "a time that the clock skips comes too late",
         "config/cron.py",
-        "        while local.astimezone(UTC).astimezone(self._zone).replace(tzinfo=None) != local.replace(tzinfo=None):\n",
-        "        while False:\n",
+        "        while local.astimezone(UTC)",
+        "        while False and local.astimezone(UTC)",
         *("clocks", "three years of a cron line: 30 2 * * * Europe/Stockholm"),
     ),
 ]
