@@ -50,6 +50,7 @@ def dropped(home: Path, name: str, content: bytes, **limits: int) -> dict[str, A
         ("a.jsonl", b'{"email":"a@example.com","id":"%b"}\n' % (b"x" * 5000), {"record": 2000}, "file.record.size"),
         ("a.csv", b"id,email,c,d\n1,a@example.com,,\n", {"attributes": 3}, "file.columns"),
     ],
+    ids=["csv", "jsonl", "unpacked", "ratio", "record", "line", "columns"],
 )
 def test_a_file_beyond_a_limit_is_refused(
     tmp_path: Path, name: str, content: bytes, limit: dict[str, int], code: str
