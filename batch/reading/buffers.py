@@ -6,16 +6,22 @@ from collections.abc import Iterable, Iterator
 
 
 def buffers(pieces: Iterable[bytes], size: int) -> Iterator[tuple[bytes, bool]]:
-    """Yield the bytes in buffers of at least `size`, each with whether it is the last; the last may be empty."""
+    """Yield the bytes in buffers of `size` or a little more, each with whether it is the last, which may be empty."""
     held: list[bytes] = []
     length = 0
-    for piece in pieces:
+    for piece in _small(pieces, -(-size // 2)):
         held.append(piece)
         length += len(piece)
         if length >= size:
             yield b"".join(held), False
             held, length = [], 0
     yield b"".join(held), True
+
+
+def _small(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
+    for piece in pieces:
+        for start in range(0, len(piece), most):
+            yield piece[start : start + most]
 
 
 def line_ends(text: bytes, end: int) -> int:

@@ -70,6 +70,11 @@ def _strictly(convert: _Convert, piece: bytes, encoding: str, line: int) -> byte
         data, start = bytes(error.object), error.start
     except UnicodeError:  # a mark that must be there is not, or half of a surrogate pair came out
         data, start = piece, 0
+    if not piece:
+        raise BatchError(
+            "file.encoding",
+            f"The file ends in the middle of a letter, at line {line}: it is not whole, or not {encoding}.",
+        )
     line += data.count(b"\n", 0, start)
     sample = data[data.rfind(b"\n", 0, start) + 1 :][:_SAMPLE]
     raise BatchError(

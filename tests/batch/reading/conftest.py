@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 
 from batch.reading import Block, Chosen, Reader, Sizes, Tally, is_json_lines, verbatim
@@ -25,10 +24,9 @@ class Read:
 
     @property
     def good(self) -> dict[int, dict[str, Any]]:
-        if not self.blocks:
-            return {}
-        frame = pl.concat([block.frame for block in self.blocks], how="diagonal")
-        return {record.pop("_row"): record for record in frame.to_dicts()}
+        names = list(dict.fromkeys(name for block in self.blocks for name in block.frame.columns if name != "_row"))
+        records = (record for block in self.blocks for record in block.frame.iter_rows(named=True))
+        return {record["_row"]: {name: record.get(name) for name in names} for record in records}
 
     @property
     def values(self) -> list[tuple[Any, ...]]:

@@ -41,6 +41,7 @@ BLOCKS = [1, 7, 64, 8 << 20]
         pytest.param(b"a,b\n1,2\n3,4", [("1", "2"), ("3", "4")], id="no line end at the end"),
         pytest.param(b"a,b\n 1 ,\t2\n", [(" 1 ", "\t2")], id="spaces are kept"),
         pytest.param(b"\xef\xbb\xbfa,b\n1,2\n", [("1", "2")], id="byte order mark"),
+        pytest.param("a,b\n\ufeff1,2\n".encode(), [("\ufeff1", "2")], id="a byte order mark that is part of a value"),
         pytest.param("a,å\nÅsa,😀\n".encode(), [("Åsa", "😀")], id="UTF-8"),
         pytest.param(b"a\n1\n\n2\n", [("1",), ("2",)], id="one column, blank line"),
         pytest.param(b'a\n""\n', [("",)], id="one column, quoted empty"),

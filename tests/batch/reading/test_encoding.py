@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 from typing import TYPE_CHECKING
 
 import pytest
@@ -72,6 +73,37 @@ def test_bytes_that_only_lax_decoders_take(reading: Reading, data: bytes) -> Non
     with pytest.raises(BatchError) as caught:
         reading(b"a\n" + data)
     assert caught.value.code == "file.encoding"
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding"),
+    [
+        pytest.param(TEXT.encode("utf-16-le"), "utf-16", id="no mark where one is a must"),
+        pytest.param(b"a\n+2AA-\n", "utf-7", id="half of a surrogate pair"),
+    ],
+)
+def test_what_a_decoder_complains_of_in_words_of_its_own(reading: Reading, data: bytes, encoding: str) -> None:
+    with pytest.raises(BatchError) as caught:
+        reading(data, encoding=encoding)
+    assert caught.value.code == "file.encoding"
+
+
+def test_what_a_decoder_holds_back_until_the_end_is_read(reading: Reading) -> None:
+    assert reading(b"a,b\n1,+AOUA5Q", encoding="utf-7").values == [("1", "åå")]
+
+
+@pytest.mark.parametrize("data", ["på".encode()[:-1], "på".encode("latin-1"), b"\xff\xfei\0d\0\n\0\n\0p"])
+def test_an_end_inside_a_letter_is_called_one(reading: Reading, data: bytes) -> None:
+    with pytest.raises(BatchError, match="ends in the middle of a letter, at line") as caught:
+        reading(data if data[0] == 0xFF else b"id\n1\n" + data)
+    assert caught.value.code == "file.encoding"
+
+
+def test_a_small_first_piece_says_nothing_about_the_whole(reading: Reading) -> None:
+    data = b"\0\0,b\n", b"x" * 100 + b",1\n"
+    with pytest.raises(BatchError) as caught:
+        reading(b"".join(map(gzip.compress, data)))
+    assert caught.value.code == "file.header.name"
 
 
 def test_a_workbook_is_called_one(reading: Reading) -> None:

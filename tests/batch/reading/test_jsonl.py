@@ -120,7 +120,11 @@ def test_line_ends_and_blank_lines(reading: Reading, end: bytes, block: int) -> 
         (b'{"a":2}', False, {}),
         (b'{"a":2', True, {2: "row.json"}),
         (b'{"a":2\n', False, {2: "row.json"}),
+        (b'{"a":2\n \t', False, {2: "row.json"}),
         (b'{"a":{}}', False, {2: "row.nested"}),
+        (b'{"a":\0\0', True, {2: "row.nul"}),
+        (b'{"a":{"b":1,"b":1},"c', True, {2: "row.duplicate_key"}),
+        (b'{"a":' + b"[" * 5000, True, {2: "row.nested"}),
         (b"\n", False, {}),
     ],
 )
