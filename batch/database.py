@@ -100,12 +100,19 @@ def _postgresql(url: URL) -> Engine:
         pool_pre_ping=True,
     )
     event.listen(engine, "connect", _limit_idling)
+    event.listen(engine, "do_executemany", _execute_many)
     return engine
 
 
 def _limit_idling(connection: Any, _record: object) -> None:
     connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE}s'")
     connection.commit()
+
+
+def _execute_many(cursor: Any, statement: str, parameters: Any, _context: object) -> bool:
+    cursor.executemany(statement, parameters)
+    cursor.connection.execute("SELECT")  # after a pipeline by itself, PostgreSQL does not look how long it is idle
+    return True
 
 
 def reading(engine: Engine) -> Connection:

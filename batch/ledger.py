@@ -176,7 +176,10 @@ class Ledger:
     # --- claims
 
     def claim(self, batch_id: str, owner: str, seconds: float = 30) -> Claim | None:
-        """Take the batch, to work on it alone; None when it is closed, gone, or somebody works on it."""
+        """Take the batch, to work on it alone; None when it is closed, gone, or somebody works on it.
+
+        No lease lasts longer than `statements.LONGEST`.
+        """
         with database.write(self._engine, "claim") as connection:
             now = sql.now(connection)
             taken = (
@@ -186,7 +189,7 @@ class Ledger:
                     state=State.RUNNING,
                     token=batches.c.token + 1,
                     owner=owner,
-                    lease_until=now + timedelta(seconds=seconds),
+                    lease_until=sql.lease_clock(connection) + timedelta(seconds=seconds),
                     attempts=batches.c.attempts + 1,
                     started_at=func.coalesce(batches.c.started_at, literal(now, Utc)),
                 )
@@ -203,7 +206,7 @@ class Ledger:
     def renew(self, claim: Claim, seconds: float = 30) -> None:
         """Keep the claim for so many seconds from now."""
         with database.write(self._engine, "renew") as connection:
-            sql.update_fenced(connection, claim, lease_until=sql.now(connection) + timedelta(seconds=seconds))
+            sql.update_fenced(connection, claim, lease_until=sql.lease_clock(connection) + timedelta(seconds=seconds))
 
     def release(self, claim: Claim, *, crashed: bool = False) -> None:
         """Give an unfinished batch back, for anyone to go on with; unless it `crashed`, this was no attempt."""
@@ -219,10 +222,10 @@ class Ledger:
             sql.update_fenced(connection, claim, attempts=0)
 
     def in_progress(self, batch_id: str) -> tuple[str, datetime] | None:
-        """Return who works on the batch, and until when at least; None when nobody does."""
+        """Return who works on the batch, and until when at least by the clock of leases; None when nobody does."""
         with database.read(self._engine) as connection:
-            runs_on = batches.c.lease_until > literal(sql.now(connection), Utc)
-            lease = select(batches.c.owner, batches.c.lease_until).where(batches.c.id == batch_id, runs_on)
+            held = (batches.c.id == batch_id, sql.lease_holds(connection))
+            lease = select(batches.c.owner, batches.c.lease_until).where(*held)
             row = connection.execute(lease).one_or_none()
             return row and (row.owner, row.lease_until)
 
@@ -328,12 +331,11 @@ class Ledger:
         with database.write(self._engine, "report") as connection:
             return sql.insert_new(connection, reported, group_key=group_key, file=key)
 
-    def last_fire(self, group_key: str) -> datetime | None:
-        """Return the latest nominal time at which the group's schedule ran."""
+    def last_fire(self, group_key: str, now: datetime) -> datetime | None:
+        """Return the latest nominal time up to now at which the group's schedule ran."""
+        passed = (fires.c.group_key == group_key, fires.c.at <= now)
         with database.read(self._engine) as connection:
-            last: datetime | None = connection.scalar(
-                select(func.max(fires.c.at)).where(fires.c.group_key == group_key)
-            )
+            last: datetime | None = connection.scalar(select(func.max(fires.c.at)).where(*passed))
             return last
 
     def fired(self, group_key: str, at: datetime) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, func, literal, not_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from batch import packing
@@ -19,6 +20,9 @@ from batch.chunk import Chunk
 from batch.claim import Claim
 from batch.errors import LeaseLost
 from batch.tables import Trigger, Utc, batches, chunks, packets, runs
+
+LONGEST = 120.0
+"""Seconds that a lease may last at most."""
 
 _UPDATABLE = [column.name for column in chunks.c if column.name not in {"seq", "batch", "id"}]
 # statements that every batch runs several times are built once: building one costs more than running it
@@ -32,6 +36,23 @@ def now(connection: Connection) -> datetime:
         moment: datetime = connection.scalars(select(func.clock_timestamp(type_=Utc))).one()
         return moment
     return datetime.now(UTC)  # SQLite has no other machine to agree with
+
+
+def lease_clock(connection: Connection) -> datetime:
+    """Return the time by the clock that leases go by: in SQLite by one that nobody sets, and every process here has."""
+    if connection.dialect.name == "postgresql":
+        return now(connection)
+    return datetime.fromtimestamp(time.monotonic(), UTC)
+
+
+def lease_holds(connection: Connection) -> ColumnElement[bool]:
+    """Return what makes somebody's lease one that runs.
+
+    One that is longer than any is of before the database's clock was set back, or this machine was started anew.
+    """
+    moment = lease_clock(connection)
+    ends = [literal(moment + timedelta(seconds=seconds), Utc) for seconds in (0, LONGEST)]
+    return and_(batches.c.lease_until > ends[0], batches.c.lease_until <= ends[1])
 
 
 def queue_batch(connection: Connection, group_key: str, file: str, version: str, size: int) -> Batch:
@@ -49,7 +70,7 @@ def nonce() -> str:
 
 def claimable(connection: Connection) -> list[ColumnElement[bool]]:
     """Return what makes a batch free to take: not closed, and nobody's lease on it runs."""
-    over = batches.c.lease_until <= literal(now(connection), Utc)
+    over = not_(lease_holds(connection))
     return [
         batches.c.finished_at.is_(None),  # says the same as the next line, and has an index
         batches.c.state.in_([State.QUEUED, State.RUNNING]),

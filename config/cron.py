@@ -52,6 +52,30 @@ class WallClock(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
         return local.astimezone(UTC)
 
 
+class Shown(BaseTrigger):  # type: ignore[misc]
+    """Fires whenever the clock on the wall shows one of the times, and passes over those that it skips.
+
+    APScheduler's own trigger, whose moments are gone by, puts such a time off to one that the line does not name.
+    """
+
+    def __init__(self, moments: BaseTrigger, times: BaseTrigger, zone: ZoneInfo) -> None:
+        self._moments = moments
+        self._times = times  # of the wall clock, written as if it were UTC
+        self._zone = zone
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        """Return the first time after the previous one, or from now on when there is none."""
+        at: datetime | None = self._moments.get_next_fire_time(previous_fire_time, now)
+        while at is not None and not self._is_shown(at):
+            at = self._moments.get_next_fire_time(at, at)
+        return at
+
+    def _is_shown(self, at: datetime) -> bool:
+        # by way of UTC, for a time that is skipped stands in `at` as if it were not
+        wall = at.astimezone(UTC).astimezone(self._zone).replace(tzinfo=UTC, fold=0)
+        return bool(self._times.get_next_fire_time(None, wall) == wall)
+
+
 def trigger(cron: str, timezone: str) -> BaseTrigger:
     """Return the APScheduler trigger for a standard cron line (five fields, Sunday is 0 or 7) in a time zone.
 
@@ -63,10 +87,9 @@ def trigger(cron: str, timezone: str) -> BaseTrigger:
     """
     fields = dict(zip(_FIELDS, _split(cron), strict=True))
     zone = _zone(timezone)
-    if fields["hour"].startswith("*"):
-        found = _either(cron, fields, zone)
-    else:
-        found = WallClock(_either(cron, fields, UTC), zone)
+    times = _either(cron, fields, UTC)
+    any_hour = fields["hour"].startswith("*")
+    found = Shown(_either(cron, fields, zone), times, zone) if any_hour else WallClock(times, zone)
     if found.get_next_fire_time(None, datetime.now(UTC)) is None:
         raise ValueError(f"The cron line '{cron}' names a day that never comes.")
     return found

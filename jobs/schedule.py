@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from threading import BoundedSemaphore, Event, Lock
@@ -17,14 +18,16 @@ from config.cron import previous, trigger
 AT_ONCE = 2
 """Groups that run at the same time: each run has blocks of a file in memory."""
 
+_JUMP = 30.0  # seconds by which the clock may be mended without a word
+
 _log = structlog.get_logger()
 
 
 class Fires(Protocol):
     """The ledger's memory of the nominal times at which groups ran."""
 
-    def last_fire(self, group_key: str) -> datetime | None:
-        """Return the last nominal time that was taken."""
+    def last_fire(self, group_key: str, now: datetime) -> datetime | None:
+        """Return the last nominal time up to now that was taken."""
 
     def fired(self, group_key: str, at: datetime) -> bool:
         """Take a nominal time; False when it was taken before."""
@@ -62,6 +65,7 @@ class Schedule:
         self._now = now
         self._turns = {key: Lock() for key in groups}
         self._places = BoundedSemaphore(AT_ONCE)
+        self._ahead = now().timestamp() - time.monotonic()
         self._stopping = Event()
         self._asking = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Exception),
@@ -78,7 +82,8 @@ class Schedule:
     def start(self) -> None:
         """Start, and catch up on what was due while the program was down; the first start ever owes nothing."""
         for key, found in self._triggers.items():
-            if self._ledger.last_fire(key) is None and (at := previous(found, self._now())):
+            now = self._now()
+            if self._ledger.last_fire(key, now) is None and (at := previous(found, now)):
                 self._ledger.fired(key, at)
             self._scheduler.add_job(
                 self.catch_up,
@@ -92,6 +97,17 @@ class Schedule:
                 misfire_grace_time=None,
             )
         self._scheduler.start()
+
+    def tend(self) -> None:
+        """Look whether the clock was set, or the machine slept: then what is due is found out at once.
+
+        The scheduler by itself sleeps until the next time for as long as it was away by the clock of then.
+        """
+        ahead = self._now().timestamp() - time.monotonic()
+        if abs(ahead - self._ahead) > _JUMP and self._scheduler.running:
+            self._ahead = ahead
+            for key in self._triggers:
+                self._scheduler.modify_job(key, next_run_time=datetime.now(UTC))
 
     def stop(self) -> None:
         """Start no more runs, and wait until those under way have ended."""
@@ -120,8 +136,10 @@ class Schedule:
         return due
 
     def _take(self, group_key: str) -> datetime | None:
-        at = previous(self._triggers[group_key], self._now())
-        last = self._ledger.last_fire(group_key)
+        now = self._now()
+        at = previous(self._triggers[group_key], now)
+        # one that was taken by a clock that ran ahead counts when its time has come, and stops nothing before it
+        last = self._ledger.last_fire(group_key, now)
         if at is None or (last is not None and at <= last):
             return None
         return at if self._ledger.fired(group_key, at) else None

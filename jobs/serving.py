@@ -46,6 +46,7 @@ def serve(runtime: Runtime) -> None:
         while not runtime.stopping.wait(_CHORES):
             _do_chores(runtime)
             front.tend()
+            schedule.tend()
         screen.warn("stopping: what is in flight is seen through")
     _do_chores(runtime)
 

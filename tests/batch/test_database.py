@@ -13,9 +13,9 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, func, select, text
-from support.made import a_batch
+from support.made import a_batch, a_chunk, a_claim
 
-from batch import database, tables
+from batch import database, statements, tables
 from batch.errors import LedgerError
 from batch.ledger import Ledger
 from batch.migrations import REVISIONS
@@ -151,6 +151,23 @@ def test_a_lost_connection_is_made_anew(postgres_url: str) -> None:
             assert any(connection.execute(text(others)))
         engine.dispose()
         assert ledger.batches() == [batch]
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_one_who_stands_still_in_a_transaction_holds_nobody_up(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    with Ledger.open(postgres_url) as ledger, ThreadPoolExecutor(1) as pool:
+        batch = a_batch(ledger)
+        monkeypatch.setattr(database, "IDLE", 1)
+        with Ledger.open(postgres_url) as other, pytest.raises(LedgerError, match="idle-in-transaction"):  # noqa: PT012
+            claim = a_claim(other, batch, seconds=0)
+            with database.write(other._engine, "a test") as connection:
+                statements.fence(connection, claim)
+                statements.put_chunks(connection, batch.id, [a_chunk(str(row), row) for row in range(rows)])
+                taken = pool.submit(ledger.claim, batch.id, "me").result(10)
+        assert taken is not None
+        assert list(ledger.chunks(batch.id)) == []
 
 
 def test_sqlite_survives_a_power_cut_and_lets_readers_be(tmp_path: Path) -> None:

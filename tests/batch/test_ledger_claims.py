@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, select
@@ -34,7 +35,8 @@ def test_a_claim_starts_the_batch_and_keeps_others_out(ledger: Ledger) -> None:
     assert progress is not None
     owner, until = progress
     assert owner == "me"
-    assert timedelta(seconds=20) < until - datetime.now(UTC) <= timedelta(seconds=31)
+    with database.read(ledger._engine) as connection:
+        assert timedelta(seconds=20) < until - statements.lease_clock(connection) <= timedelta(seconds=30)
 
 
 def test_a_batch_that_is_not_there_cannot_be_claimed(ledger: Ledger) -> None:
@@ -54,6 +56,29 @@ def test_a_lease_that_ran_out_can_be_taken_over(ledger: Ledger) -> None:
     taken = a_claim(ledger, dead.batch, "you")
     assert (taken.token, taken.attempts) == (2, 2)
     assert taken.batch.started_at == dead.batch.started_at
+
+
+def test_a_lease_from_before_the_clock_was_set_back_binds_nobody(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = statements.lease_clock
+    monkeypatch.setattr(statements, "lease_clock", lambda connection: clock(connection) + timedelta(hours=1))
+    dead = a_claim(ledger, seconds=30)
+    monkeypatch.undo()
+    assert ledger.in_progress(dead.batch.id) is None
+    assert [batch.id for batch in ledger.waiting("abc")] == [dead.batch.id]
+    assert a_claim(ledger, dead.batch, "you").token == 2
+
+
+def test_setting_the_clock_ends_no_lease(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fast(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) + timedelta(hours=1)
+
+    alive = a_claim(ledger)
+    monkeypatch.setattr(statements, "datetime", Fast)
+    assert ledger.claim(alive.batch.id, "you") is None
 
 
 def test_a_lease_that_ran_out_and_was_not_taken_can_be_renewed(ledger: Ledger) -> None:
@@ -166,8 +191,7 @@ def test_attempts_count_crashes_only(ledger: Ledger) -> None:
     ledger.release(third, crashed=True)
     fourth = a_claim(ledger, batch)
     assert fourth.attempts == 3
-    ledger.finish(fourth, State.PARTIAL)
-    ledger.reopen(batch.id, [], config=None)
+    ledger.reopen(ledger.finish(fourth, State.PARTIAL), [], config=None)
     assert a_claim(ledger, batch).attempts == 1
 
 
@@ -177,9 +201,9 @@ def test_a_closed_batch_is_reopened_once_with_what_it_owes(ledger: Ledger) -> No
     ledger.put(claim, [a_chunk("sent", 1, 2)])
     closed = ledger.finish(claim, State.PARTIAL, "why")
     again = a_chunk("again", 2)
-    assert ledger.reopen(closed.id, [again], config="new")
+    assert ledger.reopen(closed, [again], config="new")
     assert ledger.batch(closed.id) == replace(closed, state=State.QUEUED, finished_at=None, reason=None, config="new")
-    assert not ledger.reopen(closed.id, [again], config="new")
+    assert not ledger.reopen(closed, [again], config="new")
     assert [plain(chunk) for chunk in ledger.chunks(closed.id)] == [plain(a_chunk("sent", 1, 2)), plain(again)]
     rerun = a_claim(ledger, closed)
     assert (rerun.token, rerun.batch.config, rerun.batch.started_at) == (2, "new", closed.started_at)
@@ -188,18 +212,24 @@ def test_a_closed_batch_is_reopened_once_with_what_it_owes(ledger: Ledger) -> No
 @pytest.mark.parametrize("seconds", [0, 30])
 def test_only_a_closed_batch_is_reopened(ledger: Ledger, seconds: float) -> None:
     batch = a_batch(ledger)
-    assert not ledger.reopen("another", [], config=None)
-    assert not ledger.reopen(batch.id, [], config=None)
+    assert not ledger.reopen(batch, [], config=None)
     a_claim(ledger, batch, seconds=seconds)
-    assert not ledger.reopen(batch.id, [a_chunk("again", 2)], config=None)
+    assert not ledger.reopen(batch, [a_chunk("again", 2)], config=None)
     assert list(ledger.chunks(batch.id)) == []
+
+
+def test_what_was_closed_again_since_it_was_seen_is_not_reopened(ledger: Ledger) -> None:
+    seen = ledger.finish(a_claim(ledger), State.PARTIAL)
+    assert ledger.reopen(seen, [a_chunk("again", 2)], config=None)
+    ledger.finish(a_claim(ledger, seen), State.DELIVERED)
+    assert not ledger.reopen(seen, [a_chunk("once more", 2)], config=None)
+    assert [chunk.id for chunk in ledger.chunks(seen.id)] == ["again"]
 
 
 def test_a_rerun_keeps_the_config_unless_told(ledger: Ledger) -> None:
     claim = a_claim(ledger)
     ledger.describe(claim, config="old")
-    ledger.finish(claim, State.PARTIAL)
-    assert ledger.reopen(claim.batch.id, [], config=None)
+    assert ledger.reopen(ledger.finish(claim, State.PARTIAL), [], config=None)
     assert a_claim(ledger, claim.batch).batch.config == "old"
 
 
@@ -208,8 +238,7 @@ def test_every_run_of_a_batch_is_written_down(ledger: Ledger, ledger_url: str) -
     a_claim(ledger, batch, "one", seconds=0)
     second = a_claim(ledger, batch, "two")
     ledger.describe(second, config="old")
-    ledger.finish(second, State.PARTIAL)
-    ledger.reopen(batch.id, [], config="new")
+    ledger.reopen(ledger.finish(second, State.PARTIAL), [], config="new")
     a_claim(ledger, batch, "three", seconds=0)
     a_claim(ledger, batch, "four")
     engine = create_engine(ledger_url)

@@ -25,12 +25,13 @@ def test_a_stray_is_reported_once_a_group(ledger: Ledger) -> None:
 
 
 def test_a_nominal_time_is_taken_once(ledger: Ledger) -> None:
-    assert ledger.last_fire("abc") is None
+    assert ledger.last_fire("abc", NIGHT) is None
     assert ledger.fired("abc", NIGHT)
     assert not ledger.fired("abc", NIGHT.astimezone(UTC))
     assert ledger.fired("abc2", NIGHT + timedelta(days=1))
     assert ledger.fired("abc", NIGHT - timedelta(days=1))
-    assert ledger.last_fire("abc") == NIGHT.astimezone(UTC)
+    assert ledger.last_fire("abc", NIGHT) == NIGHT.astimezone(UTC)
+    assert ledger.last_fire("abc", NIGHT - timedelta(seconds=1)) == NIGHT.astimezone(UTC) - timedelta(days=1)
     assert ledger.fired("abc", NIGHT.replace(fold=1))
 
 

@@ -35,7 +35,7 @@ from support.installation import (
 )
 from support.zones import Bucket, Folder, Zone
 
-from batch import database
+from batch import database, results
 from batch.batch import Drop, State
 from batch.chunk import Chunk
 from batch.claim import Claim
@@ -335,6 +335,30 @@ def test_a_batch_that_another_process_took_over_sends_nothing_more(
     (receipt,) = report.receipts  # the other one died, too, and when its lease had run out the batch was gone on with
     assert counts(receipt, "hook")["delivered"] == 20
     assert {int(row) for row in there.rows()} == set(range(1, 21))
+
+
+def test_one_who_slept_before_it_wrote_its_results_leaves_those_of_another(
+    tmp_path: Path, there: Destination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = made(tmp_path, hook=to(there.base))
+    it.drop(FILE, table([[1, "no address"], [2, "p2@example.com"]]))
+    original, others = results.write, []
+
+    def write(*args: Any) -> Any:
+        if not others:
+            others.append(None)
+            expire(it)
+            others[:] = it.run().receipts
+        return original(*args)
+
+    monkeypatch.setattr(results, "write", write)
+    report = it.run()
+    assert report.notices == [f"{FILE}: another process has taken it over"]
+    with it.opened() as runtime:
+        (batch,) = runtime.ledger.batches()
+        told = results.receipt_of(it.zone, batch)
+        assert [told] == others == [compose(Books.read(runtime.ledger, batch))]
+    assert len(it.undelivered(told)) == 1
 
 
 def test_a_request_that_waits_for_its_next_try_is_not_sent_by_a_process_that_has_lost_the_batch(tmp_path: Path) -> None:

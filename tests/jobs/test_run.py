@@ -372,7 +372,7 @@ def test_the_lease_is_what_the_heartbeat_renews(tmp_path: Path, there: Destinati
             (batch,) = runtime.ledger.batches(state=State.RUNNING)
             lease = runtime.ledger.in_progress(batch.id)
             assert lease is not None
-            found.append((lease[1].timestamp()) - time.time())
+            found.append((lease[1].timestamp()) - time.monotonic())
         return Answer()
 
     there.script(look)

@@ -26,8 +26,8 @@ class Memory:
         self.times: dict[str, set[datetime]] = {}
         self._lock = Lock()
 
-    def last_fire(self, group_key: str) -> datetime | None:
-        return max(self.times.get(group_key, ()), default=None)
+    def last_fire(self, group_key: str, now: datetime) -> datetime | None:
+        return max((at for at in self.times.get(group_key, ()) if at <= now), default=None)
 
     def fired(self, group_key: str, at: datetime) -> bool:
         with self._lock:
@@ -104,6 +104,29 @@ def test_an_earlier_time_in_a_changed_line_is_no_missed_run() -> None:
     runs: list[datetime] = []
     Schedule({"abc": ("30 1 * * *", "UTC")}, lambda _, at: runs.append(at), memory, Clock()).catch_up("abc")
     assert runs == []
+
+
+def test_a_clock_that_ran_ahead_stops_nothing_once_it_is_right_again() -> None:
+    memory, clock = Memory(), Clock()
+    memory.fired("abc", NOW)
+    runs: list[datetime] = []
+    schedule = Schedule({"abc": ("0 * * * *", "UTC")}, lambda _, at: runs.append(at), memory, clock)
+    hour = timedelta(hours=1)
+    for at in (NOW + DAY, NOW + hour, NOW + 2 * hour, NOW + DAY, NOW + DAY + hour):
+        clock.at = at
+        schedule.catch_up("abc")
+    assert runs == [NOW + DAY, NOW + hour, NOW + 2 * hour, NOW + DAY + hour]
+
+
+def test_a_clock_that_is_set_is_looked_at_at_once() -> None:
+    memory, clock = Memory(), Clock()
+    runs: list[datetime] = []
+    with running(Schedule({"abc": NIGHTLY}, lambda _, at: runs.append(at), memory, clock)) as schedule:
+        schedule.tend()
+        clock.at += DAY
+        schedule.tend()
+        until(lambda: runs)
+    assert runs == [LAST_NIGHT + DAY]
 
 
 def test_two_processes_run_a_time_once() -> None:
@@ -200,7 +223,7 @@ def test_stop_waits_for_the_run_under_way_and_starts_no_other() -> None:
     assert not stopper.is_alive()
     assert 1 <= len(ended) <= AT_ONCE
     assert set(threading.enumerate()) <= before
-    owed = [key for key in groups if memory.last_fire(key) != LAST_NIGHT]
+    owed = [key for key in groups if memory.last_fire(key, NOW) != LAST_NIGHT]
     assert len(owed) == len(groups) - len(ended)
 
 
@@ -216,11 +239,11 @@ class Shaky(Memory):
         self.calls = 0
         self._down = down
 
-    def last_fire(self, group_key: str) -> datetime | None:
+    def last_fire(self, group_key: str, now: datetime) -> datetime | None:
         self.calls += 1
         if self.calls in self._down:
             raise ConnectionError
-        return super().last_fire(group_key)
+        return super().last_fire(group_key, now)
 
 
 def test_a_ledger_that_is_down_for_a_moment_costs_no_night() -> None:
