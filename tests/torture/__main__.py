@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,29 +22,45 @@ from support import ledgers
 
 from torture.trial import End, Trial
 
-FAMILIES = ("kills", "racing", "databases", "clocks", "disk", "s3", "destination", "files", "bugs")
-"""Modules with a function `trials(seed)`."""
+FAMILIES = ("kills", "racing", "databases", "clocks", "disk", "s3", "files", "destination", "bugs")
+"""Modules with a function `trials(seed)`; the longest comes first, since the others can keep the second core busy."""
 
 _AT_ONCE = 2
 _SUMS = ("struck", "lost", "undeclared", "declared", "stuck", "breaks", "wrong")
+_HEAD = "".join([f"{'':<52}{'runs':>8}", *(f"{what:>12}" for what in _SUMS)])
 
 
-def main(families: Iterable[str], seed: int, only: str) -> int:
-    """Run everything, or what has a text in its name, and print what came of it.
+def whole(families: Iterable[str], seed: int, only: str) -> int:
+    """Run families in processes of their own, two at once, and print what came of each when it ends.
 
     Returns:
         1 when anything was lost, doubled unsaid, stuck or wrong, 2 when there is nothing of that name, and else 0.
     """
-    began, every = time.monotonic(), list[End]()
-    print("".join([f"{f'seed {seed}':<52}{'runs':>8}", *(f"{what:>12}" for what in _SUMS)]), flush=True)
+    began, codes = time.monotonic(), set[int]()
+
+    def each(family: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "torture", family, "--seed", str(seed), "--only", only]
+        return subprocess.run(line, stdout=subprocess.PIPE, text=True, check=False)
+
+    print(_HEAD, flush=True)
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        for done in threads.map(each, families):
+            print(done.stdout.replace(f"{_HEAD}\n", ""), end="", flush=True)
+            codes.add(done.returncode)
+    print(f"seed {seed}; {(time.monotonic() - began) / 60:.0f} minutes")
+    return 1 if codes - {0, 2} else 0 if 0 in codes else 2
+
+
+def family(name: str, seed: int, only: str) -> int:
+    """Run the trials of one family that have a text in their name, and print their sums; see `whole`."""
+    print(_HEAD, flush=True)
+    trials = importlib.import_module(f"torture.{name}").trials(seed)
     with tempfile.TemporaryDirectory() as folder:
-        for family in families:
-            trials = importlib.import_module(f"torture.{family}").trials(seed)
-            for line, ends in run([trial for trial in trials if only in str(trial)], Path(folder)).items():
-                tell(line, ends)
-                every += ends
-    print(f"in {(time.monotonic() - began) / 60:.0f} minutes")
-    return 0 if every and all(end.good for end in every) else 1 if every else 2
+        found = run([trial for trial in trials if only in str(trial)], Path(folder))
+    for line, ends in found.items():
+        tell(line, ends)
+    good = all(end.good for ends in found.values() for end in ends)
+    return (0 if good else 1) if found else 2
 
 
 def run(trials: list[Trial], folder: Path) -> dict[str, list[End]]:
@@ -80,6 +97,8 @@ if __name__ == "__main__":
     words = argparse.ArgumentParser(prog="python -m torture")
     words.add_argument("families", nargs="*", choices=(*FAMILIES, []), metavar="FAMILY")
     words.add_argument("--seed", type=int, default=20261123)
-    words.add_argument("--only", metavar="TEXT", default="")
+    words.add_argument("--only", metavar="TEXT", default="", help="part of the names of trials")
     given = words.parse_args()
-    sys.exit(main(given.families or FAMILIES, given.seed, given.only))
+    if len(given.families) == 1:
+        sys.exit(family(given.families[0], given.seed, given.only))
+    sys.exit(whole(given.families or FAMILIES, given.seed, given.only))
