@@ -31,6 +31,7 @@ from torture.trial import End, Trial
 HOUR, DAY = 3600, 86400
 JUMPS = {"+1 h": HOUR, "-1 h": -HOUR, "+1 day": DAY, "-1 day": -DAY}
 _AT_WORK = {"batch_size": 5, "in_flight": 1, "requests_per_second": 4}
+_UNHURRIED = "jobs.run.LEASE = 5\n"  # a busy machine must not look like a clock that was set
 _APART = 7 * 60
 
 _SET = """
@@ -54,6 +55,7 @@ taken = 0
 with Ledger.open({ledger!r}) as ledger:
     print("ready", flush=True)
     input()
+    print("looking", flush=True)
     while not pathlib.Path({stop!r}).exists():
         for batch in ledger.waiting({key!r}):
             taken += ledger.claim(batch.id, "rival") is not None
@@ -88,10 +90,11 @@ def jumped(kind: str, seconds: float, home: Path, ledger_url: str) -> End:
         it.write()
         it.drop(FILE, a_file())
         rival = _rival(clock, ledger_url)
-        worker = started(it, case, ["run"], before=by(clock))
+        worker = started(it, case, ["run"], before=by(clock) + _UNHURRIED)
         until_it_sends(home)
         rival.stdin.write("\n")
         rival.stdin.flush()
+        rival.stdout.readline()  # it looks from now on
         put(clock, seconds)
         time.sleep(0.5)
         end.struck = worker.poll() is None
