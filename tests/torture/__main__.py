@@ -14,7 +14,7 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
@@ -44,7 +44,8 @@ def whole(families: Iterable[str], seed: int, only: str) -> int:
 
     print(_HEAD, flush=True)
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        for done in threads.map(each, families):
+        for future in as_completed([threads.submit(each, family) for family in families]):
+            done = future.result()
             print(done.stdout.replace(f"{_HEAD}\n", ""), end="", flush=True)
             codes.add(done.returncode)
     print(f"seed {seed}; {(time.monotonic() - began) / 60:.0f} minutes")
