@@ -260,20 +260,21 @@ def scheduled(cron: str, zone: str, seed: int, jumps: list[int], home: Path, led
     home.mkdir(parents=True, exist_ok=True)
     chance, wanted, runs = random.Random(seed), Counter[int](), Counter[int]()
     every = reference(cron, zone)
-    clock = [datetime.fromtimestamp(every[0] * 60, UTC)]
+    start = datetime.fromtimestamp(every[0] * 60, UTC)
+    clock = [start]
 
     def run(_key: str, at: datetime) -> None:
         runs[int(at.timestamp()) // 60] += 1
 
     with Ledger.open(ledger_url) as one, Ledger.open(ledger_url) as other, ThreadPoolExecutor(2) as threads:
-        one.fired(KEY, clock[0])
+        one.fired(KEY, start)
         both = [Schedule({KEY: (cron, zone)}, run, ledger, lambda: clock[0]) for ledger in (one, other)]
         place = 0
         while place + 6 < min(times, len(every)):
             place += chance.choice([1, 1, 1, 1, 5])  # how many times of the line pass before somebody looks
             right = datetime.fromtimestamp(every[place] * 60 + chance.randrange(59), UTC)
             for ahead in (chance.choice([0, *jumps]), 0):
-                clock[0] = right + timedelta(seconds=ahead)
+                clock[0] = max(start, right + timedelta(seconds=ahead))
                 wanted[_latest(every, clock[0])] = 1
                 list(threads.map(lambda schedule: schedule.catch_up(KEY), both))
     wanted.pop(every[0], None)

@@ -23,6 +23,7 @@ from batch.failpoints import NAMES
 from batch.taking import Offer, Taker
 from integrations.sandbox import running
 from jobs.audit import Audit, AuditError, against_journal
+from torture import warm
 from torture.trial import End, Trial
 
 FILE = f"{KEY}/people.csv"
@@ -136,25 +137,21 @@ def points() -> Iterator[tuple[str, str, int]]:
         yield "again", name, 1
 
 
+def code(case: Case) -> str:
+    """Return what runs the command line as the case wants it."""
+    return f"{_CODE}{_BARE if case.kind == 'bare' else ''}main()"
+
+
 def program(case: Case) -> tuple[list[str], dict[str, str]]:
     """Return the command line of the program, and the environment that it runs in."""
-    return [sys.executable, "-c", f"{_CODE}{_BARE if case.kind == 'bare' else ''}main()"], dict(os.environ)
+    return [sys.executable, "-c", code(case)], dict(os.environ)
 
 
 def command(
     it: Installation, case: Case, words: list[str], orders: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line to its end, or to its death."""
-    start, env = program(case)
-    return subprocess.run(
-        [*start, *words],
-        env={**env, **failing(*orders)},
-        cwd=it.home,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
+    return warm.completed(code(case), words, {**os.environ, **failing(*orders)}, it.home, PATIENCE)
 
 
 @contextmanager
@@ -214,20 +211,18 @@ def killed(case: Case, home: Path, ledger_url: str) -> End:
 def killed_after(case: Case, home: Path, ledger_url: str, seconds: float) -> End:
     """Kill a process after some seconds, wherever it is then."""
     with prepared(case, home, ledger_url) as (it, words):
-        start, env = program(case)
-        process = subprocess.Popen(
-            [*start, *words], env=env, cwd=it.home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        process = warm.begun(code(case), words, os.environ, it.home, it.home / "said.txt")
         time.sleep(seconds)
         process.kill()
-        died = process.wait() == -9
+        process.join()
+        died = process.exitcode == -9
         brought_home(it, case, words)
         return ended(it, died=died)
 
 
 _LEDGERS = ("sqlite", "postgresql")
 _KILLS = 204
-_LATEST = 1.6  # seconds after which an undisturbed run has ended
+_LATEST = 0.8  # seconds after which an undisturbed run has mostly ended
 
 
 def trials(seed: int) -> Iterator[Trial]:
@@ -240,5 +235,5 @@ def trials(seed: int) -> Iterator[Trial]:
     spread = itertools.cycle(itertools.product(KINDS, ("file", "records"), _LEDGERS))
     for n, (kind, scenario, ledger) in enumerate(itertools.islice(spread, _KILLS)):
         case = Case(scenario, f"kill {n}", 0, ledger, kind)
-        run = functools.partial(killed_after, case, seconds=0.2 + chance.random() * _LATEST)
+        run = functools.partial(killed_after, case, seconds=0.02 + chance.random() * _LATEST)
         yield Trial(f"kill -9 at random instants, {kind}", str(case), run, ledger)

@@ -40,7 +40,7 @@ def test_one_who_sleeps_past_the_lease_commits_nothing_when_woken(
 
 @pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
 def test_one_who_is_told_to_end_gives_back(tmp_path: Path, ledger_url: str) -> None:
-    well(told_to_end(Case("file", "send.before", 2, "here", "bare"), tmp_path / "home", ledger_url))
+    well(told_to_end(Case("file", "zone.fetch.after", 1, "here", "bare"), tmp_path / "home", ledger_url))
 
 
 def test_of_several_who_ask_for_a_rerun_one_is_heard(tmp_path: Path, ledger_url: str) -> None:
