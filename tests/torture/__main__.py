@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
+import structlog
 from support import ledgers
 
 from torture.trial import End, Trial
@@ -55,6 +57,7 @@ def whole(families: Iterable[str], seed: int, only: str) -> int:
 def family(name: str, seed: int, only: str) -> int:
     """Run the trials of one family that have a text in their name, and print their sums; see `whole`."""
     print(_HEAD, flush=True)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))  # nobody reads it here
     trials = importlib.import_module(f"torture.{name}").trials(seed)
     with tempfile.TemporaryDirectory() as folder:
         found = run([trial for trial in trials if only in str(trial)], Path(folder))

@@ -225,11 +225,7 @@ def told_to_end(case: Case, home: Path, ledger_url: str) -> End:
         process = started(it, case, words, [f"{case.point}=stop:{case.nth}"])
         stopped = has_stopped(process)
         if stopped:
-            process.send_signal(signal.SIGCONT)
-            time.sleep(
-                0.02
-            )  # of threads that still wake up any may be given the signal, and the main one hears it late
-            process.send_signal(signal.SIGTERM)
+            _tell_to_end(process, awake=case.point in _LONG_BEFORE_THE_END)
         since = time.monotonic()
         _, said = over(process, end, 0, 1)
         end.wrong += case.point in _LONG_BEFORE_THE_END and "stopped before its end" not in said
@@ -238,6 +234,21 @@ def told_to_end(case: Case, home: Path, ledger_url: str) -> End:
             end.wrong += any(runtime.ledger.in_progress(batch.id) for batch in runtime.ledger.batches())
         brought_home(it, case, words)
         return summed(ended(it, died=stopped), end)
+
+
+def _tell_to_end(process: subprocess.Popen[str], *, awake: bool) -> None:
+    """Send SIGTERM to one that stands still.
+
+    While it sleeps it gets it at that very place, but any of its threads may, so that the main one hears of it late;
+    once it is awake it has gone on a little.
+    """
+    if awake:
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+    else:
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGCONT)
 
 
 # --- reruns
