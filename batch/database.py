@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -150,14 +151,20 @@ def explained(engine: Engine) -> Iterator[None]:
     """Turn the database's errors into a sentence that names the ledger without its password.
 
     Raises:
-        LedgerError: when the database refuses or cannot be reached.
+        LedgerError: when the database refuses or cannot be reached, or what it holds is not what was written.
     """
     try:
         yield
     except (exc.DBAPIError, exc.TimeoutError, sqlite3.Error, OSError) as error:
-        name = engine.url.set(query={}).render_as_string(hide_password=True)
         # Not the cause itself: it would bring the statement along.
-        raise LedgerError(f"The ledger {name} cannot be used: {_reason(error)}.") from None
+        raise LedgerError(f"The ledger {_name(engine)} cannot be used: {_reason(error)}.") from None
+    except (LookupError, ValueError, zlib.error) as error:  # what is read is no word, time or chunk of ours
+        damaged = f"The ledger {_name(engine)} is damaged: restore it from a backup."
+        raise LedgerError(damaged) from error
+
+
+def _name(engine: Engine) -> str:
+    return engine.url.set(query={}).render_as_string(hide_password=True)
 
 
 def _reason(error: Exception) -> str:

@@ -14,10 +14,10 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, Self, TypedDict, Unpack
 
+import msgspec
 from sqlalchemy import (
     Connection,
     Engine,
-    Row,
     Select,
     bindparam,
     case,
@@ -42,7 +42,8 @@ from batch.tables import Trigger, Utc, batches, chunks, configs, drops, fires, r
 
 _FREE: dict[str, Any] = {"owner": None, "lease_until": None}
 _PAGE = 500  # chunks read at a time, so that no slow reader holds a transaction open
-_BATCH = select(*(batches.c[field.name] for field in fields(Batch)))
+_FIELDS = [field.name for field in fields(Batch)]
+_BATCH = select(*(batches.c[name] for name in _FIELDS))
 _BY_ID = _BATCH.where(batches.c.id == bindparam("batch"))
 _AFTER = (chunks.c.batch == bindparam("batch"), chunks.c.seq > bindparam("after"))
 _CHUNKS = select(chunks).where(*_AFTER).order_by(chunks.c.seq).limit(_PAGE)
@@ -269,13 +270,13 @@ class Ledger:
         query = _CHUNKS if integration is None else _CHUNKS.where(chunks.c.integration == integration)
         after, page = 0, None
         while page is None or len(page) == _PAGE:
-            page = self._page(query, batch=batch_id, after=after)
-            yield from map(packing.unpack, page)
-            after = page[-1].seq if page else after
+            page, after = self._page(query, batch_id, after)
+            yield from page
 
-    def _page(self, query: Select[Any], **which: Any) -> Sequence[Row[Any]]:
+    def _page(self, query: Select[Any], batch_id: str, after: int) -> tuple[list[Chunk], int]:
         with database.read(self._engine) as connection:
-            return connection.execute(query, which).all()
+            rows = connection.execute(query, {"batch": batch_id, "after": after}).all()
+            return [packing.unpack(row) for row in rows], rows[-1].seq if rows else after
 
     def reopen(self, seen: Batch, reopened: Sequence[Chunk], *, config: str | None) -> bool:
         """Queue a closed batch again, to owe the rows of the given chunks.
@@ -352,4 +353,5 @@ def _describe(connection: Connection, claim: Claim, known: Description) -> None:
 
 
 def _found(connection: Connection, query: Select[Any], **which: Any) -> Iterator[Batch]:
-    return (Batch(*row) for row in connection.execute(query, which))
+    for row in connection.execute(query, which):
+        yield msgspec.convert(dict(zip(_FIELDS, row, strict=True)), Batch)  # checked: a damaged ledger holds anything

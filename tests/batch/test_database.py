@@ -228,3 +228,23 @@ def test_the_listed_revisions_are_those_of_the_migrations() -> None:
     config.set_main_option("script_location", "batch:migrations")
     scripts = ScriptDirectory.from_config(config).walk_revisions()
     assert tuple(reversed([script.revision for script in scripts])) == REVISIONS
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE batches SET state = 'nonsense'",
+        "UPDATE batches SET bytes = 'a word'",
+        "UPDATE batches SET received_at = 'never'",
+        "UPDATE chunks SET rows = x'ff', findings = x'ff'",
+        "UPDATE chunks SET outcome = 'nonsense'",
+    ],
+)
+def test_what_was_never_written_is_damage_and_not_a_fault_of_the_program(tmp_path: Path, damage: str) -> None:
+    with Ledger.open(f"sqlite:///{tmp_path}/ledger.db") as ledger:
+        claim = a_claim(ledger)
+        ledger.put(claim, [a_chunk("one", 1)])
+        with sqlite3.connect(tmp_path / "ledger.db") as other:
+            other.execute(damage)
+        with pytest.raises(LedgerError, match=r"ledger\.db is damaged: restore it from a backup"):
+            [list(ledger.chunks(batch.id)) for batch in ledger.batches()]
