@@ -39,7 +39,7 @@ DIALECTS = {"key": "webhook", "upsert": "mailchimp", "bare": "webhook", "hubspot
 _WITH_BARE = {**CATALOG, "bare": replace(CATALOG["webhook"], resend=Resend.BARE)}
 _TRUSTING = ssl.create_default_context(cadata=AUTHORITY.cert_pem.bytes().decode())
 _SAFE = vouched(AUTHORITY)
-_ENOUGH = 32 << 20  # bytes of an answer without an end, those in the pipes too
+_ENOUGH = 128 << 20  # bytes of a gigabyte that a busy machine has in its pipes before anybody hangs up
 
 SETTINGS: list[tuple[Any, str, Any]] = [
     (retry, "_BACKOFF", NO_WAITS),
