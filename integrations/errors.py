@@ -6,8 +6,11 @@ from __future__ import annotations
 class DeliveryError(Exception):
     """A request that did not end with an answer for each record.
 
-    `code` is stable and listed in the docs; `message` is a sentence for people, without record values.
+    `code` is stable and listed in the docs; `message` is a sentence for people, without record values. `status` is the
+    HTTP status of the answer that says so, if one does.
     """
+
+    status: int | None = None
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -47,3 +50,7 @@ class Unauthorized(DeliveryError):
 
 class Ambiguous(DeliveryError):
     """The destination may or may not have the records: nobody may say "delivered" or "failed"."""
+
+
+class Gone(DeliveryError):
+    """The job is not there any more, or never began: nobody will tell of it, so the records are to be sent anew."""

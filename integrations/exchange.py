@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Self
 
 JSON = Any
@@ -29,7 +30,7 @@ class Attempt:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sent:
     """What a reply is read against: how many records were sent and, in order, the identity of each.
 
@@ -39,10 +40,24 @@ class Sent:
     count: int
     identities: Sequence[str] = ()
 
-    def places(self) -> dict[str, int]:
+    def places(self) -> Mapping[str, int]:
         """Return each record's index by its identity, without identities that stand more than once."""
+        return self._places
+
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
         times = Counter(self.identities)
         return {identity: index for index, identity in enumerate(self.identities) if times[identity] == 1}
+
+    def find(self, document: JSON) -> int | None:
+        """Return the index of the one record whose identity stands somewhere in a document; None if it is not one."""
+        found = {self._places[text.lower()] for text in texts(document) if text.lower() in self._places}
+        return found.pop() if len(found) == 1 else None
+
+    def unnamed(self, named: Collection[int]) -> list[Verdict]:
+        """Return that of every record that an answer does not name nobody knows what became."""
+        silent = sorted(set(range(self.count)).difference(named))
+        return [Verdict(index, "bad_answer", "The answer does not name the record", "unknown") for index in silent]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +86,22 @@ class Reply:
 class Verdict:
     """The destination's word on one record that it did not take: its 0-based index in the request, and why.
 
-    `code` is the destination's own code or name for the reason; "" when it gave none.
+    `failed` is one that was never tried and may be sent again; of an `unknown` one nobody says what became of it.
+
+    `code` is the destination's own code or name for the reason; "" when it gave none. One that begins with
+    "consent." says that the person does not want to hear from the sender, or may not be written to.
     """
 
     index: int
     code: str
     message: str
-    outcome: Literal["rejected", "unknown"] = "rejected"
+    outcome: Literal["rejected", "unknown", "failed"] = "rejected"
 
 
-@dataclass(frozen=True, slots=True)
-class Played:
-    """What a stand-in answers, and which of the request's records it accepted."""
-
-    reply: Reply
-    accepted: Sequence[Mapping[str, Any]]
-
-
-Refusal = Callable[[Mapping[str, Any]], 'Literal["record", "request"] | None']
-"""What a stand-in asks of each record: accept it (None), refuse it, or refuse the whole request because of it."""
+def texts(value: JSON) -> Iterator[str]:
+    """Yield every text that stands in a document, at whatever depth."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from texts(inner)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from integrations.errors import Ambiguous, DeliveryError, Refused, Retryable, Unauthorized
-from integrations.integration import Integration, Reply, Sent, Verdict
+from integrations.exchange import Reply, Sent, Verdict
+
+if TYPE_CHECKING:
+    from integrations.integration import Integration
+
+_T = TypeVar("_T")
 
 _WORDS = 300
 _CODE = 60
@@ -26,30 +30,37 @@ def judge(integration: Integration, reply: Reply, sent: Sent) -> Sequence[Verdic
     Raises:
         DeliveryError: when the reply does not say so of each record.
     """
-    if not 200 <= reply.status < 300:
-        integration.notice(reply)
-        raise _meaning(reply)
+    accepted(integration, reply)
+    return understood(integration, reply, lambda: trusted(integration.read(reply, sent), sent))
+
+
+def accepted(integration: Integration, reply: Reply) -> Reply:
+    """Return the reply if it is a yes (2xx).
+
+    Raises:
+        DeliveryError: what it means when it is none.
+    """
+    if 200 <= reply.status < 300:
+        return reply
+    integration.notice(reply)
+    error = _meaning(reply, integration.wait(reply.headers, datetime.now(UTC)))
+    error.status = reply.status
+    raise error
+
+
+def understood(integration: Integration, reply: Reply, read: Callable[[], _T]) -> _T:
+    """Return what `read` makes of a reply.
+
+    Raises:
+        DeliveryError: its own; `Ambiguous` for whatever else it stumbles over, for nobody knows what was stored then.
+    """
     try:
-        return _trusted(integration.read(reply, sent), sent)
+        return read()
     except DeliveryError:
         raise
-    except Exception:  # noqa: BLE001  whatever a destination may think of to send, nobody knows what it stored
+    except Exception:  # noqa: BLE001  whatever a destination may think of to send
         message = f"HTTP {reply.status} with {kind(reply)}, which is not the answer that {integration.title} documents"
         raise Ambiguous("bad_answer", message) from None
-
-
-def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return how many seconds the reply asks us to wait, given in seconds or as a date; None if it does not."""
-    given = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", given):
-        return float(given)
-    if not re.match(r"[A-Z][a-z]{2}", given):  # an HTTP date begins with the day of the week
-        return None
-    try:
-        at = parsedate_to_datetime(given)
-        return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())
-    except (ValueError, OverflowError):
-        return None
 
 
 def tidy(text: str) -> str:
@@ -68,7 +79,17 @@ def kind(reply: Reply) -> str:
         return "an empty body"
     if start.startswith(b"<"):
         return "an HTML or XML page"
-    return "JSON" if _document(reply) is not None else "text that is not JSON"
+    return "JSON" if document(reply) is not None else "text that is not JSON"
+
+
+def slow_down(when: Callable[[Reply], bool], why: str) -> Callable[[Reply], None]:
+    """Return what takes a reply that looks otherwise for "too fast"; `why` says how it is told."""
+
+    def notice(reply: Reply) -> None:
+        if when(reply):
+            raise Retryable("slow_down", f"HTTP {reply.status}: {why}", slow_down=True)
+
+    return notice
 
 
 def whole(count: object) -> int:
@@ -82,9 +103,19 @@ def whole(count: object) -> int:
     return count
 
 
-def _meaning(reply: Reply) -> DeliveryError:
+def identifier(given: object) -> str:
+    """Return what names something, like a job, as text.
+
+    Raises:
+        Ambiguous: when it is nothing that could.
+    """
+    if type(given) not in (str, int) or not str(given).strip():
+        raise Ambiguous("bad_answer", "The answer has something else where an id belongs")
+    return str(given)
+
+
+def _meaning(reply: Reply, wait: float | None) -> DeliveryError:
     said = f"HTTP {reply.status}: {_words(reply)}"
-    wait = retry_after(reply.headers, datetime.now(UTC))
     if reply.status in (408, 425, 429):
         return Retryable("slow_down", said, retry_after=wait, slow_down=True)
     if 500 <= reply.status < 600:
@@ -99,10 +130,12 @@ def _meaning(reply: Reply) -> DeliveryError:
 
 
 def _words(reply: Reply) -> str:
-    document = _document(reply)
-    if isinstance(document, dict):
-        inner = document.get("error")
-        for source in (document, inner if isinstance(inner, dict) else {}):
+    said = document(reply)
+    said = said[0] if isinstance(said, list) and said else said
+    if isinstance(said, dict):
+        errors = said.get("errors")
+        inner = (said.get("error"), errors[0] if isinstance(errors, list) and errors else None)
+        for source in (said, *(it for it in inner if isinstance(it, dict))):
             for name in _PLACES:
                 if isinstance(source.get(name), str) and source[name].strip():
                     return tidy(source[name])
@@ -111,14 +144,20 @@ def _words(reply: Reply) -> str:
     )
 
 
-def _document(reply: Reply) -> Any:
+def document(reply: Reply) -> Any:
+    """Return the body as JSON; None when it is not JSON."""
     try:
         return reply.json()
     except (ValueError, RecursionError):
         return None
 
 
-def _trusted(verdicts: Sequence[Verdict], sent: Sent) -> Sequence[Verdict]:
+def trusted(verdicts: Sequence[Verdict], sent: Sent) -> Sequence[Verdict]:
+    """Return verdicts in tidy words.
+
+    Raises:
+        Ambiguous: when they name a record twice, or one that was not sent.
+    """
     indexes = [verdict.index for verdict in verdicts]
     if len(set(indexes)) < len(indexes) or not all(0 <= index < sent.count for index in indexes):
         raise Ambiguous("bad_answer", "The answer names a record twice, or one that was not sent")

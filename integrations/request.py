@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlsplit
 
 from integrations.errors import Unauthorized
-from integrations.integration import Attempt, Connection, Integration, Setting
+from integrations.exchange import Attempt, Connection
+from integrations.integration import Integration, Setting
 from integrations.settings import complete, problem
+from integrations.steps import Call
 
-_COMMON_HEADERS = {"content-type": "application/json", "accept": "application/json", "user-agent": "flatdrop"}
+_COMMON_HEADERS = {"accept": "application/json", "user-agent": "flatdrop"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +25,13 @@ class Request:
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    foreign: bool = False
+    """Whether the destination gave an address of another host's, to be asked as it is and without our credentials."""
 
 
-def build(integration: Integration, connection: Connection, items: bytes, key: str, timestamp: int) -> Request:
+def build(
+    integration: Integration, connection: Connection, items: bytes, key: str, timestamp: int, *, shared: bytes = b"null"
+) -> Request:
     """Return the request for items (JSON texts joined by commas).
 
     Args:
@@ -33,16 +40,65 @@ def build(integration: Integration, connection: Connection, items: bytes, key: s
         items: the records as JSON texts in UTF-8, joined by commas.
         key: the idempotency key, the same for every attempt.
         timestamp: the time of this attempt in whole Unix seconds.
+        shared: the JSON text of the field that all records have in common, where the destination has such a field.
 
     Raises:
         Unauthorized: when the settings or credentials cannot make a request.
     """
+    _expect_all(integration, connection)
+    before, after = (_common(part, shared) for part in around(integration, connection.settings))
+    body = b"".join((before, integration.stamp(items, key), after))
+    whole = Call(integration.method, integration.url, body=body, content_type=integration.content_type)
+    return _request(integration, connection, whole, key, timestamp)
+
+
+def around(integration: Integration, settings: Mapping[str, Any]) -> tuple[bytes, bytes]:
+    """Return what stands before and after the items of a request's body."""
+    envelope = integration.envelope
+    text = envelope if isinstance(envelope, str) else envelope(complete(integration, settings))
+    before, _, after = text.partition("ITEMS")
+    return before.encode(), after.encode()
+
+
+def _common(part: bytes, shared: bytes) -> bytes:
+    """Put in what the records have in common; where that is nothing, leave out its member, for null may be refused."""
+    if shared == b"null":
+        part = re.sub(rb',"\w+":SHARED|"\w+":SHARED,', b"", part)
+    return part.replace(b"SHARED", shared)
+
+
+def call(integration: Integration, connection: Connection, asked: Call, timestamp: int) -> Request:
+    """Return the request for a call.
+
+    Raises:
+        Unauthorized: when the settings or credentials cannot make a request.
+    """
+    _expect_all(integration, connection)
+    return _request(integration, connection, asked, "", timestamp)
+
+
+def base(integration: Integration, connection: Connection) -> str:
+    """Return the address that all calls begin with."""
+    name = integration.url[1 : integration.url.index("}")]
+    return str(complete(integration, connection.settings)[name]).rstrip("/")
+
+
+def _request(integration: Integration, connection: Connection, asked: Call, key: str, timestamp: int) -> Request:
+    url = _address(integration, connection, asked)
+    common = _COMMON_HEADERS | ({"content-type": asked.content_type} if asked.body else {})
+    own = integration.headers(connection, Attempt(key, timestamp, asked.body))
+    ours = _origin(url) == _origin(base(integration, connection))
+    return Request(asked.method, url, {**common, **own} if ours else common, asked.body, foreign=not ours)
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
+
+
+def _expect_all(integration: Integration, connection: Connection) -> None:
     _expect(integration.settings, complete(integration, connection.settings), "address.refused", "setting")
     _expect(integration.credentials, connection.credentials, "auth.refused", "credential")
-    before, _, after = integration.envelope.partition("ITEMS")
-    body = b"".join((before.encode(), items, after.encode()))
-    headers = {**_COMMON_HEADERS, **integration.headers(connection, Attempt(key, timestamp, body))}
-    return Request(integration.method, _address(integration, connection), headers, body)
 
 
 def _expect(wanted: Iterable[Setting], given: Mapping[str, object], code: str, what: str) -> None:
@@ -52,13 +108,20 @@ def _expect(wanted: Iterable[Setting], given: Mapping[str, object], code: str, w
             raise Unauthorized(code, f"The {what} `{setting.name}` {wrong}")
 
 
-def _address(integration: Integration, connection: Connection) -> str:
-    settings = complete(integration, connection.settings)
+def _address(integration: Integration, connection: Connection, asked: Call) -> str:
+    known = {**complete(integration, connection.settings), **asked.values}
 
     def fill(found: re.Match[str]) -> str:
-        value = str(settings[found[1]])
-        if found.start() > 0:
-            return quote(value, safe="")
-        return value.rstrip("/") if found.end() < len(integration.url) else value
+        return quote(str(known[found[1]]), safe="")
 
-    return re.sub(r"\{(\w+)\}", fill, integration.url)
+    if asked.path.startswith(("https://", "http://")):
+        return asked.path
+    first, below = _split(integration, asked.path)
+    whole = str(known[first])  # alone it is an address as it was given; what follows begins with a slash
+    return (whole.rstrip("/") if below else whole) + re.sub(r"\{(\w+)\}", fill, below)
+
+
+def _split(integration: Integration, path: str) -> tuple[str, str]:
+    """Return the setting that is the address, and what stands below it."""
+    name = integration.url[1 : integration.url.index("}")]
+    return name, path.removeprefix(f"{{{name}}}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from integrations.integration import ADDRESS, Integration, Limits, Setting
@@ -22,9 +23,22 @@ COMMON = (
 """What every integration takes beside its own settings. What is not set is as the integration's limits say."""
 
 
+OF_JOBS = (
+    Setting("poll_seconds", "Seconds between two questions whether a job is done.", type=float, optional=True),
+    Setting(
+        "job_patience",
+        "Seconds to wait for the end of a job; then its rows are `unknown`, and a rerun asks again.",
+        type=float,
+        optional=True,
+    ),
+)
+"""What those take beside that whose requests start jobs."""
+
+
 def known(integration: Integration) -> dict[str, Setting]:
     """Return every setting that the integration takes, by name: the common ones, and its own over them."""
-    return {setting.name: setting for setting in (*COMMON, *integration.settings)}
+    jobs = OF_JOBS if integration.job else ()
+    return {setting.name: setting for setting in (*COMMON, *jobs, *integration.settings)}
 
 
 def problem(setting: Setting, value: object) -> str | None:
@@ -66,9 +80,7 @@ def limits(integration: Integration, settings: Mapping[str, Any]) -> Limits:
     records = chosen.get("batch_size", own.records)
     if records > own.records:
         raise ValueError(f"`batch_size` is {records}, but {integration.title} takes {own.records} at most")
-    return Limits(
-        records=records,
-        bytes=own.bytes,
-        per_second=chosen.get("requests_per_second", own.per_second),
-        in_flight=chosen.get("in_flight", own.in_flight),
-    )
+    pace = chosen.get("requests_per_second", own.per_second)
+    if pace > own.per_second:  # an account that is allowed more a second is allowed more a day
+        own = replace(own, per_minute=None, per_hour=None, per_day=None)
+    return replace(own, records=records, per_second=pace, in_flight=chosen.get("in_flight", own.in_flight))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 import polars as pl
@@ -25,6 +25,9 @@ class Layout:
     always: Mapping[str, str | int | bool] = field(default_factory=dict)
     text_only: bool = False
     list_separator: str | None = None
+    list_ends: str = ""
+    pairs: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    wrapped: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,24 +39,58 @@ class _Leaf:
     clear: pl.Expr | None
 
 
-_Tree = dict[str, "_Tree | _Leaf | str"]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pairs:
+    """A list of objects, one for each member: its name under one key, and its value under another."""
+
+    name: str
+    value: str
+    leaves: list[_Leaf] = field(default_factory=list)
 
 
-def encode(mapped: Mapped, clears: Mapping[str, str | None], layout: Layout) -> pl.Series:
-    """Return the JSON text of each record of `mapped`; `clears` has the JSON text that empties a field."""
-    values = _as_text(mapped.values, layout.list_separator) if layout.text_only else mapped.values
+_Tree = dict[str, "_Tree | _Leaf | _Pairs | str"]
+_AS_THEY_ARE: Mapping[str, str | int] = {}
+
+
+def encode(
+    mapped: Mapped, clears: Mapping[str, str | None], layout: Layout, called: Mapping[str, str | int] = _AS_THEY_ARE
+) -> pl.Series:
+    """Return the JSON text of each record of `mapped`.
+
+    Args:
+        mapped: the fields of each record.
+        clears: for each field the JSON text that empties it.
+        layout: where things stand.
+        called: the destination's own names, in place of the last part of a field's.
+    """
+    values = _written(mapped.values, layout)
     tree: _Tree = {}
     for place, column in layout.also.items():
         _grow(tree, place, _Leaf(_last(place), column, None))
     for place, constant in layout.always.items():
         _grow(tree, place, json.dumps(constant, ensure_ascii=False))
     for column in values.columns[1:]:
+        where, clear = mapped.cleared.get(column), clears.get(column)
+        if (pairs := _pairs(tree, column, layout)) is not None:
+            own = called.get(column, column.partition(".")[2])
+            pairs.leaves.append(_Leaf(json.dumps(own, ensure_ascii=False), column, _clear(pairs.value, where, clear)))
+            continue
         place = f"{layout.under}.{column}" if layout.under else column
-        clear = _clear(_last(place), mapped.cleared.get(column), clears.get(column))
-        _grow(tree, place, _Leaf(_last(place), column, clear))
+        if column in called:
+            place = f"{place.rpartition('.')[0]}.{called[column]}"
+        _grow(tree, place, _Leaf(_last(place), column, _clear(_last(place), where, clear)))
     nullable = {name for name in values.columns if values[name].null_count()}
     content = pl.concat_str(list(_members(tree, nullable)), separator=",", ignore_nulls=True)
     return values.select(pl.concat_str(pl.lit("{"), content, pl.lit("}")).alias("item")).to_series()
+
+
+def _pairs(tree: _Tree, column: str, layout: Layout) -> _Pairs | None:
+    """Return the list of pairs that a field belongs to, if it does to one."""
+    place = column.partition(".")[0]
+    if place not in layout.pairs:
+        return None
+    found = tree.setdefault(place, _Pairs(*layout.pairs[place]))
+    return found if isinstance(found, _Pairs) else None
 
 
 def _last(place: str) -> str:
@@ -92,13 +129,25 @@ def _members(tree: _Tree, nullable: set[str]) -> Iterator[pl.Expr]:
             elif isinstance(what, _Leaf):
                 present = pl.when(pl.col(what.column).is_not_null()).then(_encoded([what]))
                 yield present if what.clear is None else pl.coalesce(present, what.clear)
+            elif isinstance(what, _Pairs):
+                content = pl.concat_str([_pair(what, leaf) for leaf in what.leaves], separator=",", ignore_nulls=True)
+                yield pl.when(content.str.len_bytes() > 0).then(
+                    pl.concat_str(pl.lit(f"{name}:["), content, pl.lit("]"))
+                )
             else:
                 content = pl.concat_str(list(_members(what, nullable)), separator=",", ignore_nulls=True)
                 whole = pl.concat_str(pl.lit(f"{name}:{{"), content, pl.lit("}"))
                 yield pl.when(content.str.len_bytes() > 0).then(whole)
 
 
-def _is_always(what: _Tree | _Leaf | str, nullable: set[str]) -> bool:
+def _pair(pairs: _Pairs, leaf: _Leaf) -> pl.Expr:
+    """Return the object of one member, null where it is absent."""
+    present = pl.when(pl.col(leaf.column).is_not_null()).then(_encoded([replace(leaf, key=pairs.value)]))
+    said = present if leaf.clear is None else pl.coalesce(present, leaf.clear)
+    return pl.concat_str(pl.lit(f"{{{json.dumps(pairs.name)}:{leaf.key},"), said, pl.lit("}"))
+
+
+def _is_always(what: _Tree | _Leaf | _Pairs | str, nullable: set[str]) -> bool:
     return isinstance(what, _Leaf) and what.column not in nullable
 
 
@@ -107,15 +156,26 @@ def _encoded(leaves: list[_Leaf]) -> pl.Expr:
     return together.struct.json_encode().str.strip_prefix("{").str.strip_suffix("}")
 
 
-def _as_text(values: pl.DataFrame, separator: str | None) -> pl.DataFrame:
-    return values.select(
-        values.columns[0],
-        *(_scalar_text(name, values.schema[name], separator) for name in values.columns[1:]),
-    )
+def _written(values: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """Return values in the form in which they are sent."""
+    row, *names = values.columns
+    return values.select(row, *(_form(name, values.schema[name], layout) for name in names))
 
 
-def _scalar_text(name: str, dtype: pl.DataType, separator: str | None) -> pl.Expr:
+def _form(name: str, dtype: pl.DataType, layout: Layout) -> pl.Expr:
+    if name in layout.wrapped:
+        return pl.col(name).list.eval(pl.struct(pl.element().alias(layout.wrapped[name])))
+    if layout.text_only or name.partition(".")[0] in layout.pairs:
+        return _scalar_text(name, dtype, layout)
+    return pl.col(name)
+
+
+def _scalar_text(name: str, dtype: pl.DataType, layout: Layout) -> pl.Expr:
     column = pl.col(name)
-    if isinstance(dtype, pl.List):
-        return column.cast(pl.List(pl.String)).list.join(separator or ",")
-    return column if dtype == pl.String else as_text(column, dtype).alias(name)
+    if not isinstance(dtype, pl.List):
+        return column if dtype == pl.String else as_text(column, dtype).alias(name)
+    items = column.cast(pl.List(pl.String))
+    if layout.list_separator is None:
+        return items
+    ends = pl.lit(layout.list_ends)
+    return pl.concat_str(ends, items.list.join(layout.list_separator), ends).alias(name)

@@ -1,7 +1,7 @@
 """The sandbox: stand-ins for every integration of the catalog, on this machine.
 
-They answer as their vendors do, refuse addresses at `rejected.example` one by one (and HubSpot a whole request for
-one at `conflict.example`), go wrong on demand, and keep a journal of every record that they took.
+They answer as their vendors do, keep the contacts that they are given, refuse some by their addresses (see
+`integrations.playing`), go wrong on demand, and keep a journal of every record that they took.
 """
 
 from integrations.sandbox.faults import Faults

@@ -31,7 +31,8 @@ def settings_for(name: str, base: str) -> dict[str, Any]:
     integration = CATALOG[name]
     address = integration.url[1 : integration.url.index("}")]  # the setting that the URL begins with
     here = {address: f"{base.rstrip('/')}/{name}", "requests_per_second": 1000}
-    return {**integration.sample.settings, **here}
+    quick = {"poll_seconds": 0.05} if integration.job else {}
+    return {**integration.sample.settings, **here, **quick}
 
 
 def app(
@@ -48,6 +49,7 @@ def app(
     application = web.Application(client_max_size=_BODY_LIMIT)
     application.router.add_get("/_journal", sandbox.journalled)
     application.router.add_get("/_requests", sandbox.counted)
+    application.router.add_get("/_contacts", sandbox.known)
     application.router.add_put("/_faults", sandbox.replan)
     application.router.add_route("*", r"/{name}{path:.*}", sandbox.deliver)
     application.on_cleanup.append(sandbox.close)
@@ -126,7 +128,9 @@ class _Sandbox:
             return await misbehave(request, fault)
         headers = {header.lower(): value for header, value in request.headers.items()}
         path = request.rel_url.raw_path.removeprefix(f"/{name}")
-        reply = self._stand_ins[name].answer(Call(request.method, path, headers, body))
+        base = f"{request.url.origin()}/{name}"
+        call = Call(request.method, path, headers, body, dict(request.query), base)
+        reply = self._stand_ins[name].answer(call)
         if fault and reply.status < 300:
             return await misbehave(request, fault)
         return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
@@ -134,6 +138,12 @@ class _Sandbox:
     async def journalled(self, request: web.Request) -> web.Response:
         lines = b"".join(self._journal.lines(request.query.get("integration")))
         return web.Response(body=lines, content_type="application/x-ndjson")
+
+    async def known(self, request: web.Request) -> web.Response:
+        name = request.query.get("integration", "")
+        if name not in self._stand_ins:
+            raise web.HTTPBadRequest(text=f"say whose: ?integration= one of {', '.join(self._stand_ins)}")
+        return web.json_response(self._stand_ins[name].desk.contacts)
 
     async def counted(self, _request: web.Request) -> web.Response:
         return web.json_response(self._counts)
