@@ -26,7 +26,8 @@ class Chunk:
 
     A closed chunk's rows have `outcome`, save those that stand in `findings`. Rows that need no request (left out
     by `where`, invalid by mapping, checked by the group) stand in chunks without a `key`. `key` is the
-    idempotency key and `payload` the SHA-256 of the items, both committed before the first byte leaves.
+    idempotency key and `payload` the SHA-256 of the items, both committed before the first byte leaves. `job` is the
+    destination's id of the job that the request has started.
     """
 
     id: str
@@ -39,3 +40,4 @@ class Chunk:
     payload: str | None = None
     requests: int = 0
     possible_duplicates: int = 0
+    job: str | None = None

@@ -152,6 +152,22 @@ DESTINATION = {
         "The destination said no to this record; its own code stands after the dot.",
         "Mend the record or the mapping as the message says; drop the row again, or rerun with `--outcome rejected`.",
     ),
+    "consent.*": (
+        "The destination may not, or will not, write to this person: unsubscribed, suppressed or never asked.",
+        "Nothing is wrong; respect it.",
+    ),
+    "unprocessed": (
+        "The destination's job ended before this record's turn.",
+        "Rerun: the destination does not have it.",
+    ),
+    "job.unfinished": (
+        "The records were handed over to a job of the destination, and how it ended could not be learnt.",
+        "`rerun --outcome unknown` asks for the job's end again, and sends nothing that has arrived.",
+    ),
+    "fields.unknown": (
+        "The mapping names a field, list or attribute that the destination does not have.",
+        "An operator makes it there, or mends the mapping (`flatdrop connect test`), and reruns.",
+    ),
     "refused": (
         "The destination refused a request that held only this record.",
         "Mend the record or the mapping as the message says.",

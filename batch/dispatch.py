@@ -11,9 +11,11 @@ from typing import Any
 import aiohttp
 import numpy as np
 import polars as pl
+import structlog
 
-from batch import http, parcel, rowset
+from batch import http, rowset
 from batch.account import Account
+from batch.caller import Caller
 from batch.chunk import Chunk, ChunkState
 from batch.commits import Commits
 from batch.delivery import Delivery
@@ -24,15 +26,22 @@ from batch.lane import Lane
 from batch.outcome import Finding, Outcome, Rows
 from batch.parcel import Parcel
 from batch.planning import Planner, settled
+from batch.preparing import Known, prepared
 from batch.retry import Policy
 from batch.runtime import Progress, silent
 from batch.spool import Spool
 from batch.turns import Turn
-from integrations.integration import Connection, Resend
+from integrations.errors import DeliveryError, Unauthorized
+from integrations.exchange import Connection
+from integrations.integration import Resend
 from mappers.expression import ROW
+
+_UNAUTHORIZED = 401
 
 _FEW = 500
 """So many rows are mapped right away: a thread would wait longer for its turn than that takes."""
+
+log = structlog.get_logger()
 
 _Doing = Callable[..., Coroutine[Any, Any, Any]]
 
@@ -49,11 +58,12 @@ class Errand:
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How requests are sent: how stubbornly, what an answer may be, and after whom."""
+    """How requests are sent: how stubbornly, what an answer may be, after whom, and what is known beforehand."""
 
     policy: Policy = field(default_factory=Policy)
     bounds: Bounds = field(default_factory=Bounds)
     turn: Turn = field(default_factory=Turn)
+    known: Known = field(default_factory=Known)
 
 
 async def dispatch(
@@ -96,13 +106,32 @@ class _Run:
         seconds = float(errand.connection.settings.get("timeout", manner.bounds.seconds))
         self._name, self._errand, self._planner, self._spool = name, errand, planner, spool
         self._commits, self._manner, self._progress = commits, manner, progress
-        self._delivery = Delivery(lane, client, commits, manner.policy, replace(manner.bounds, seconds=seconds))
+        bounds = replace(manner.bounds, seconds=seconds)
+        self._lane, self._client, self._bounds = lane, client, bounds
+        self._delivery = Delivery(lane, Caller(lane, client, manner.policy, bounds), commits, manner.policy)
         self._former = Former([])
 
     async def all_in_turn(self, examined: Examined) -> None:
         async with self._manner.turn.at(self._name, self._manner.policy.stopping) as free:
             if free:
+                await self._prepare()
                 await self.all(examined)
+
+    async def _prepare(self) -> None:
+        """Ask, before the first record leaves, whether it will be taken, and what the mapped fields are called."""
+        needed, policy = self._planner.integration.names is not None, self._manner.policy
+        caller = Caller(
+            self._lane, self._client, policy if needed else replace(policy, tries=1, patience=0), self._bounds
+        )
+        try:
+            called = await prepared(self._planner, self._errand.connection, caller, self._manner.known)
+        except DeliveryError as error:
+            # a word that can be relied on; anything else may be a moment's trouble, or a question that nobody expects
+            if needed or (isinstance(error, Unauthorized) and error.status in (None, _UNAUTHORIZED)):
+                self._lane.stop(error.code, error.message)
+            log.info("not prepared", integration=self._name, code=error.code)
+        else:
+            self._planner = replace(self._planner, called=called)
 
     async def all(self, examined: Examined) -> None:
         owed = await self._settle_doubts(self._errand.owed)
@@ -114,7 +143,7 @@ class _Run:
                     return
                 now = group.create_task(self._carry(load))
                 # where the destination tells persons apart, a block waits for the one before: its rows are newer
-                await (now if self._planner.integration.identity else before)
+                await (now if self._planner.identity else before)
                 before = now
 
     async def _carry(self, load: _Load) -> None:
@@ -174,8 +203,9 @@ class _Run:
                 yield frame.filter(here)
 
     def _waves(self, fresh: Parcel) -> Iterator[Wave]:
-        for wave in parcel.waves(fresh):
-            yield [(one.ready(), None) for one in self._planner.requests(wave)]
+        wave: Wave = [(one.ready(), None) for one in self._planner.requests(fresh)]
+        if wave:
+            yield wave
 
     async def _send(self, wave: Wave) -> None:
         async with asyncio.TaskGroup() as group:
@@ -185,7 +215,7 @@ class _Run:
     async def _send_one(self, one: Parcel, former: Chunk | None) -> None:
         if not await self._delivery.send(one, former):
             return  # the program is stopping, and what is not sent stays owed
-        self._progress(self._name, len(one))
+        self._progress(self._name, len(one.rows))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,11 +6,12 @@ import ssl
 from dataclasses import dataclass
 
 import aiohttp
+from yarl import URL
 
 from batch.failpoints import reached
 from config.limits import USUAL
 from integrations.errors import Ambiguous, Retryable, Unauthorized
-from integrations.integration import Reply
+from integrations.exchange import Reply
 from integrations.request import Request
 
 _CONNECT_SECONDS = 10
@@ -48,10 +49,14 @@ async def exchange(client: aiohttp.ClientSession, request: Request, bounds: Boun
     connecting = min(_CONNECT_SECONDS, seconds / 2)  # a connection that is never made must show before time is up
     timeout = aiohttp.ClientTimeout(total=seconds, connect=connecting)
     try:
+        url = URL(request.url, encoded=request.foreign)  # one that is signed must not be written otherwise
+    except ValueError:
+        raise Unauthorized("address.refused", "the integration's address is not a URL") from None
+    try:
         reached("send.before")
         async with client.request(
             request.method,
-            request.url,
+            url,
             data=request.body,
             headers=request.headers,
             allow_redirects=False,

@@ -9,7 +9,8 @@ import structlog
 from aiolimiter import AsyncLimiter
 
 from batch.retry import Signal
-from integrations.integration import Connection, Integration, Limits, Resend
+from integrations.exchange import Connection
+from integrations.integration import Integration, Limits, Resend
 
 _STRIKES = 3
 """So many requests in a row that used up their tries, or got no answer, and the destination counts as down."""
@@ -42,7 +43,7 @@ class Lane:
     """The right to have a request in flight, held through its retries."""
     desks: asyncio.Semaphore = field(init=False)
     """The right to have a chunk open; a few more than requests, so that commits of some go on while others travel."""
-    _pace: AsyncLimiter = field(init=False)
+    _paces: list[AsyncLimiter] = field(init=False)
 
     def __post_init__(self) -> None:
         self.places = asyncio.Semaphore(self.limits.in_flight)
@@ -50,7 +51,9 @@ class Lane:
         spare = 0 if self.integration.resend is Resend.BARE else 2 * self.limits.in_flight
         self.desks = asyncio.Semaphore(self.limits.in_flight + spare)
         # one a slot instead of many a second: a burst would put twice the allowed number into the first second
-        self._pace = AsyncLimiter(1, 1 / self.limits.per_second)
+        longer = {60: self.limits.per_minute, 3600: self.limits.per_hour, 86_400: self.limits.per_day}
+        within = [AsyncLimiter(most, seconds) for seconds, most in longer.items() if most]
+        self._paces = [*within, AsyncLimiter(1, 1 / self.limits.per_second)]
 
     async def turn(self, stopping: Signal) -> None:
         """Wait until the next request may leave, or the program is to stop."""
@@ -59,7 +62,8 @@ class Lane:
             if (wait := self._not_before - clock.time()) > 0:
                 await asyncio.sleep(min(wait, _GLANCE))  # another request may have moved the time meanwhile
                 continue
-            await self._pace.acquire()
+            for pace in self._paces:
+                await pace.acquire()
             if clock.time() >= self._not_before:  # a pause may have come while this one waited for its place
                 return
 

@@ -15,6 +15,7 @@ class Outcome(StrEnum):
     """Where a row ended on an integration; `MEANINGS` tells each."""
 
     DELIVERED = "delivered"
+    ACKNOWLEDGED = "acknowledged"
     FILTERED = "filtered"
     UNCHANGED = "unchanged"
     INVALID = "invalid"
@@ -25,6 +26,10 @@ class Outcome(StrEnum):
 
 MEANINGS: dict[Outcome, tuple[str, str]] = {
     Outcome.DELIVERED: ("The destination said that it has the record.", "nobody"),
+    Outcome.ACKNOWLEDGED: (
+        "The destination took the request, and never tells what became of each record.",
+        "nobody",
+    ),
     Outcome.FILTERED: ("The integration's `where` left the row out, or its person was to be forgotten.", "nobody"),
     Outcome.UNCHANGED: ("The destination already has these values, and only changes are sent.", "nobody"),
     Outcome.INVALID: ("The row, or what its mapping gave, breaks a rule; it was not sent.", "the customer"),
@@ -43,7 +48,7 @@ MEANINGS: dict[Outcome, tuple[str, str]] = {
 }
 """For each outcome what it means, and who acts next."""
 
-SETTLED = frozenset({Outcome.DELIVERED, Outcome.FILTERED, Outcome.UNCHANGED})
+SETTLED = frozenset({Outcome.DELIVERED, Outcome.ACKNOWLEDGED, Outcome.FILTERED, Outcome.UNCHANGED})
 """Outcomes that nobody has to act on."""
 
 

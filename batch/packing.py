@@ -30,6 +30,7 @@ def pack(batch_id: str, chunk: Chunk) -> dict[str, Any]:
         "payload": chunk.payload,
         "requests": chunk.requests,
         "possible_duplicates": chunk.possible_duplicates,
+        "job": chunk.job,
     }
 
 
@@ -46,6 +47,7 @@ def unpack(row: Row[Any]) -> Chunk:
         payload=row.payload,
         requests=row.requests,
         possible_duplicates=row.possible_duplicates,
+        job=row.job,
     )
 
 

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from batch.outcome import Rows
 
+Places = npt.NDArray[np.int64]
+
 
 @dataclass(frozen=True, eq=False)
 class Parcel:
-    """Records on their way: their row numbers, JSON items and, where the destination has one, identities."""
+    """Records on their way: their row numbers, JSON items and, where the destination has one, identities.
+
+    Rows of one person may have been merged into one item: `places` has for each row the number of its item (None: each
+    row is an item). `shared` has for each item the JSON text of the field that a whole request has in common, where
+    the destination has such a field.
+    """
 
     rows: Rows
     items: pl.Series
     identities: pl.Series | None = None
+    shared: pl.Series | None = None
+    places: Places | None = None
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.items)
 
     @cached_property
     def text(self) -> bytes:
@@ -33,8 +43,18 @@ class Parcel:
 
     @cached_property
     def payload(self) -> str:
-        """The SHA-256 of the items, which tells whether a later run would send the same."""
-        return hashlib.sha256(self.text).hexdigest()
+        """The SHA-256 of what is sent, which tells whether a later run would send the same."""
+        return hashlib.sha256(self.text + (self.common if self.shared is not None else b"")).hexdigest()
+
+    @property
+    def common(self) -> bytes:
+        """The JSON text of what the records have in common: null where that is nothing."""
+        return b"null" if self.shared is None or not len(self) else str(self.shared[0] or "null").encode()
+
+    @cached_property
+    def by_row(self) -> Places:
+        """For each row the number of its item."""
+        return np.arange(len(self.rows)) if self.places is None else self.places
 
     @cached_property
     def sizes(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -47,9 +67,10 @@ class Parcel:
         return self
 
     def part(self, start: int, end: int) -> Parcel:
-        """Return the records from `start` up to `end`."""
-        identities = None if self.identities is None else self.identities[start:end]
-        return Parcel(self.rows[start:end], self.items[start:end], identities)
+        """Return the items from `start` up to `end`, with their rows."""
+        own = slice(start, end) if self.places is None else (start <= self.places) & (self.places < end)
+        places = None if self.places is None else self.places[own] - start
+        return self._of(self.rows[own], places, lambda series: series[start:end])
 
     def halves(self) -> tuple[Parcel, Parcel]:
         """Return two parcels of half the records each."""
@@ -57,35 +78,45 @@ class Parcel:
         return self.part(0, middle), self.part(middle, len(self))
 
     def only(self, wanted: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Parcel:
-        """Return the records where `wanted` is true."""
-        mask = pl.Series(wanted)
-        identities = None if self.identities is None else self.identities.filter(mask)
-        return Parcel(self.rows[wanted], self.items.filter(mask), identities)
+        """Return the rows where `wanted` is true, with their items."""
+        kept = np.unique(self.by_row[wanted])
+        places = None if self.places is None else np.searchsorted(kept, self.places[wanted])
+        return self._of(self.rows[wanted], places, lambda series: series.gather(kept))
+
+    def _of(self, rows: Rows, places: Places | None, chosen: Callable[[pl.Series], pl.Series]) -> Parcel:
+        identities = None if self.identities is None else chosen(self.identities)
+        shared = None if self.shared is None else chosen(self.shared)
+        return Parcel(rows, chosen(self.items), identities, shared, places)
+
+    def alike(self) -> Iterator[Parcel]:
+        """Yield a parcel for each thing that its records have in common, in the order in which they come up."""
+        if self.shared is None or self.shared.n_unique() <= 1:
+            if len(self):
+                yield self
+            return
+        for one in self.shared.unique(maintain_order=True):
+            yield self.only(self.shared.eq_missing(one).to_numpy()[self.by_row])
 
 
 def join(parts: list[Parcel]) -> Parcel:
     """Return one parcel of several, in row order."""
     if len(parts) == 1:
         return parts[0]
-    identities = [part.identities for part in parts if part.identities is not None]
+    before = np.cumsum([0, *(len(part) for part in parts)])
+    merged = any(part.places is not None for part in parts)
+    places = np.concatenate([part.by_row + start for part, start in zip(parts, before, strict=False)])
     return Parcel(
         np.concatenate([part.rows for part in parts]),
         pl.concat([part.items for part in parts]),
-        pl.concat(identities) if identities else None,
+        _concat([part.identities for part in parts]),
+        _concat([part.shared for part in parts]),
+        places if merged else None,
     )
 
 
-def waves(parcel: Parcel) -> list[Parcel]:
-    """Divide records so that no identity stands twice in a wave: waves are sent one after the other.
-
-    Two rows of one person would otherwise travel in one request, where no vendor says which of them wins, or in two
-    at once, where nobody can. So the last row of the file wins.
-    """
-    if parcel.identities is None or parcel.identities.is_unique().all():
-        return [parcel] if len(parcel) else []
-    frame = pl.DataFrame({"identity": parcel.identities})
-    turn = frame.select(pl.int_range(pl.len()).over("identity")).to_series().to_numpy()
-    return [parcel.only(turn == number) for number in range(int(turn.max()) + 1)]
+def _concat(these: list[pl.Series | None]) -> pl.Series | None:
+    there = [one for one in these if one is not None]
+    return pl.concat(there) if there else None
 
 
 def cut(parcel: Parcel, records: int, size: int) -> Iterator[Parcel]:

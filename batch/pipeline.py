@@ -204,7 +204,8 @@ def _forgotten(work: _Work) -> Forgotten:
 async def _dispatched(work: _Work, errands: Mapping[str, Errand], examined: Examined) -> None:
     said, limits = work.runtime.deployment.delivery, work.runtime.deployment.limits
     halt = _Halt(work.runtime.stopping, work.lost)
-    manner = Manner(Policy(said.tries, said.patience, halt), Bounds(said.timeout, limits.reply), work.runtime.turn)
+    policy, bounds = Policy(said.tries, said.patience, halt), Bounds(said.timeout, limits.reply)
+    manner = Manner(policy, bounds, work.runtime.turn, work.runtime.known)
     try:
         async with Commits(work.progress_noted()) as commits:
             await dispatch(errands, examined, spool=work.spool, commits=commits, manner=manner, progress=work.progress)

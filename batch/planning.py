@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 
 import polars as pl
 
@@ -17,9 +17,12 @@ from config.errors import ConfigError, Problem
 from config.group import EnabledIntegration, Group
 from integrations.catalog import CATALOG
 from integrations.integration import Integration, Limits
+from integrations.preparing import Names
+from integrations.request import around
 from integrations.settings import limits
-from mappers import items, mapping
+from mappers import items, mapping, merging
 from mappers.expression import ROW, MappingError, compile_expression
+from mappers.mapping import Mapped
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,29 +41,60 @@ class Planner:
     integration: Integration
     mapping: mapping.RowMapping
     limits: Limits
+    around: int = 0
+    """The bytes of a request beside its items."""
+    identity: str | None = None
+    called: Names = field(default_factory=dict)
 
     def plan(self, frame: pl.DataFrame) -> Plan:
         """Map the records of `frame`; every one of them is in the plan, settled or to be sent."""
         mapped = mapping.apply(self.mapping, frame)
-        texts = items.encode(mapped, self._clears, self._layout)
-        identity = self.integration.identity
-        names = mapped.values[identity].str.to_lowercase() if identity else None
-        parcel = Parcel(mapped.values[ROW].to_numpy(), texts, names)
         findings = [_finding(problem) for problem in mapped.problems]
-        large = parcel.sizes > self.room
+        parcel = self._parcel(mapped)
+        large = parcel.sizes > min(self.room, self.limits.item_bytes or self.room)
         if large.any():
-            findings.append(self._too_large(parcel.rows[large]))
-            parcel = parcel.only(~large)
+            findings.append(self._too_large(parcel.rows[large[parcel.by_row]]))
+            parcel = parcel.only(~large[parcel.by_row])
         return Plan(settled(self.name, mapped.filtered.to_numpy(), findings), parcel)
 
-    def requests(self, parcel: Parcel) -> Iterable[Parcel]:
+    def _parcel(self, mapped: Mapped) -> Parcel:
+        """Lay out records, those of one person as one: no vendor says which of two in a request wins."""
+        rows, places, persons = mapped.values[ROW].to_numpy(), None, self._persons(mapped)
+        if persons is not None and not persons.is_unique().all():
+            adds = [one.name for one in self.integration.fields if one.adds]
+            mapped, places = merging.merge(mapped, persons, adds)
+        names = self._identities(mapped)
+        mapped, shared = self._without_shared(mapped)
+        texts = items.encode(mapped, self._clears, self._layout, self.called)
+        return Parcel(rows, texts, names, shared, places)
+
+    def _persons(self, mapped: Mapped) -> pl.Series | None:
+        """Return what tells persons apart: ids that differ in upper and lower case alone may be two persons'."""
+        if self.identity is None or "mail" in self.identity.lower():
+            return self._identities(mapped)
+        return mapped.values[self.identity].cast(pl.String)
+
+    def _identities(self, mapped: Mapped) -> pl.Series | None:
+        return mapped.values[self.identity].cast(pl.String).str.to_lowercase() if self.identity else None
+
+    def _without_shared(self, mapped: Mapped) -> tuple[Mapped, pl.Series | None]:
+        name = self.integration.shared
+        if name is None or name not in mapped.values.columns:
+            return mapped, None
+        value = pl.struct(pl.col(name).alias("it")).struct.json_encode()
+        text = mapped.values.select(value.str.strip_prefix('{"it":').str.strip_suffix("}").alias(name)).to_series()
+        return replace(mapped, values=mapped.values.drop(name)), text
+
+    def requests(self, parcel: Parcel) -> Iterator[Parcel]:
         """Cut records into the parcels of one request each."""
-        return parcels.cut(parcel, self.limits.records, self.room)
+        for alike in parcel.alike():
+            room = self.room - (0 if alike.shared is None else len(alike.common))
+            yield from parcels.cut(alike, self.limits.records, room)
 
     @property
     def room(self) -> int:
         """The bytes that one request has for items."""
-        return self.limits.bytes - len(self.integration.envelope.encode())
+        return self.limits.bytes - self.around
 
     @property
     def _clears(self) -> Mapping[str, str | None]:
@@ -69,10 +103,11 @@ class Planner:
     @property
     def _layout(self) -> items.Layout:
         item = self.integration.item
-        return items.Layout(item.under, item.also, item.always, item.text_only, item.list_separator)
+        return items.Layout(**{one.name: getattr(item, one.name) for one in fields(item)})
 
     def _too_large(self, rows: Rows) -> Finding:
-        message = f"the record alone is larger than the {self.limits.bytes:,} bytes that one request may have"
+        most = self.limits.item_bytes or self.limits.bytes
+        message = f"the record alone is larger than the {most:,} bytes that it may have"
         return Finding(Outcome.INVALID, "mapping.size", None, message, rows)
 
 
@@ -85,7 +120,9 @@ def planner(group: Group, name: str) -> Planner:
     enabled = group.integrations[name]
     try:
         integration = CATALOG[enabled.type]
-        return Planner(name, integration, _compile(group, enabled, integration), limits(integration, enabled.settings))
+        compiled, most = _compile(group, enabled, integration), limits(integration, enabled.settings)
+        beside = sum(map(len, around(integration, enabled.settings)))
+        return Planner(name, integration, compiled, most, beside, integration.told_apart_by(enabled.mapping))
     except (MappingError, LookupError, ValueError) as error:
         reason = f"integrations.{name} cannot be used any more: {error}; rerun with --config current"
         raise ConfigError([Problem(reason)]) from None
@@ -110,7 +147,8 @@ def _compile(group: Group, enabled: EnabledIntegration, integration: Integration
         expression = compile_expression(sql, group.attributes, closed=closed)
         as_text = known.type == "text"
         separator = integration.item.list_separator
-        targets.append(mapping.Target(name, expression, known.required, as_text, known.clear, separator))
+        required = known.required or name == integration.told_apart_by(enabled.mapping)
+        targets.append(mapping.Target(name, expression, required, as_text, known.clear, separator))
     where = compile_expression(enabled.where, group.attributes, closed=closed) if enabled.where else None
     return mapping.RowMapping(tuple(targets), where)
 

@@ -47,12 +47,13 @@ def retrying(policy: Policy, before_wait: Callable[[Retryable, float], None]) ->
         wait=_wait,
         stop=_Limit(policy),
         before_sleep=lambda state: before_wait(_error(state), state.upcoming_sleep),
-        sleep=lambda seconds: _sleep(seconds, policy.stopping),
+        sleep=lambda seconds: sleep(seconds, policy.stopping),
         reraise=True,
     )
 
 
-async def _sleep(seconds: float, stopping: Signal) -> None:
+async def sleep(seconds: float, stopping: Signal) -> None:
+    """Wait so many seconds, or until the program is to stop."""
     ends = time.monotonic() + seconds
     while not stopping.is_set() and (left := ends - time.monotonic()) > 0:  # noqa: ASYNC110
         await asyncio.sleep(min(left, _GLANCE))  # a thread sets the event, which no coroutine can wait for

@@ -8,6 +8,7 @@ from threading import Event
 
 from batch.dropzone import DropZone
 from batch.ledger import Ledger
+from batch.preparing import Known
 from batch.turns import Turn
 from config.deployment import Deployment
 from config.group import Group
@@ -24,7 +25,7 @@ def silent(_step: str, _rows: int) -> None:
 class Runtime:
     """One installation at work; when `stopping` is set, nothing new is sent and what is in flight is seen through.
 
-    `turn` is the place of a batch that must not overtake others.
+    `turn` is the place of a batch that must not overtake others; `known` is what destinations were asked beforehand.
     """
 
     deployment: Deployment
@@ -33,3 +34,4 @@ class Runtime:
     zone: DropZone
     stopping: Event = field(default_factory=Event)
     turn: Turn = field(default_factory=Turn)
+    known: Known = field(default_factory=Known)

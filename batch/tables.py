@@ -113,6 +113,7 @@ chunks = Table(
     Column("payload", Text),
     Column("requests", Integer, nullable=False),
     Column("possible_duplicates", BigInteger, nullable=False),
+    Column("job", Text),  # the destination's id of the job that the request has started
     UniqueConstraint("batch", "id"),
     Index("chunks_integration", "batch", "integration", "seq"),
     sqlite_autoincrement=True,

@@ -10,7 +10,8 @@ from config.group import Group
 from config.references import resolve
 from integrations import settings
 from integrations.catalog import CATALOG
-from integrations.integration import Connection, Setting
+from integrations.exchange import Connection
+from integrations.integration import Setting
 
 
 def connection(deployment: Deployment, group: Group, name: str) -> Connection:

@@ -229,7 +229,9 @@ def _items(runtime: Runtime, batch: Batch, names: Iterable[str], by: str | None)
             for name, one in planners.items():
                 parcel = one.plan(good).parcel
                 decoded = (key(msgspec.json.decode(item), by) for item in parcel.items)
-                items[name] |= dict(zip(map(int, parcel.rows), decoded, strict=True))
+                # rows of one person are one item, which is told by the last of them
+                last = dict(zip(map(int, parcel.by_row), map(int, parcel.rows), strict=True))
+                items[name] |= {last[place]: item for place, item in enumerate(decoded)}
     return items
 
 

@@ -33,7 +33,7 @@ class Share:
 
     def add(self, plan: Plan) -> None:
         """Count a block."""
-        self.send += len(plan.parcel)
+        self.send += len(plan.parcel.rows)
         if plan.settled is not None:
             self.findings += plan.settled.findings
             self.filtered += len(plan.settled.rows) - len(_rows(plan.settled))
@@ -138,7 +138,7 @@ def _plans(planners: Mapping[str, Planner], spool: Spool, examined: Examined) ->
 
 
 def _lines(name: str, plan: Plan, most: int) -> Iterator[Line]:
-    for row, item in zip(plan.parcel.rows, plan.parcel.items, strict=True):
+    for row, item in zip(plan.parcel.rows, plan.parcel.items.gather(plan.parcel.by_row), strict=True):
         if row <= most:
             yield Line(int(row), name, "send", msgspec.json.decode(item))
     if plan.settled is not None:

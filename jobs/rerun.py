@@ -152,7 +152,8 @@ def _reopened(name: str, account: Account, rows: Rows) -> Iterator[Chunk]:
     perhaps = [own for chunk, own in account.speaking(failed) if chunk.possible_duplicates]
     doubtful = rowset.union([rowset.both(account.rows(Outcome.UNKNOWN), rows), *perhaps])
     for chunk, own in account.speaking(doubtful):
-        yield Chunk(uuid.uuid4().hex, name, own, ChunkState.REOPENED, key=chunk.key, payload=chunk.payload)
+        new, again = uuid.uuid4().hex, ChunkState.REOPENED
+        yield Chunk(new, name, own, again, key=chunk.key, payload=chunk.payload, job=chunk.job)
     if len(fresh := rowset.minus(rows, doubtful)):
         yield Chunk(uuid.uuid4().hex, name, fresh, ChunkState.REOPENED)
 

@@ -22,6 +22,7 @@ from support.installation import NO_WAITS
 
 from batch import http
 from batch.account import Account
+from batch.caller import Caller
 from batch.chunk import Chunk, ChunkState
 from batch.commits import Commits
 from batch.delivery import Delivery
@@ -69,7 +70,8 @@ class Sending:
         limits = Limits(500, 5_000_000, self.per_second, self.in_flight)
         lane = Lane("hook", self.integration, connection, limits)
         async with http.session(8) as client, Commits(self.committed.extend) as commits:
-            delivery = Delivery(lane, client, commits, self.policy, http.Bounds(self.timeout))
+            caller = Caller(lane, client, self.policy, http.Bounds(self.timeout))
+            delivery = Delivery(lane, caller, commits, self.policy)
             done = [asyncio.ensure_future(delivery.send(one, former)) for one in parcels]
             try:
                 return await asyncio.gather(*done)
@@ -606,7 +608,7 @@ def dead_chunk(sent: Parcel) -> Chunk:
 )
 def test_nonsense_is_never_taken_for_a_yes(kind: str, body: bytes) -> None:
     integration = CATALOG[kind]
-    identity = None if integration.identity is None else pl.Series(["a@example.com"])
+    identity = None if not integration.identity else pl.Series(["a@example.com"])
     one = Parcel(np.array([1]), pl.Series(['{"a":1}']), identity)
     address = integration.url[1 : integration.url.index("}")]
 
@@ -615,7 +617,8 @@ def test_nonsense_is_never_taken_for_a_yes(kind: str, body: bytes) -> None:
         connection = Connection({**sample.settings, address: base}, sample.credentials)
         lane = Lane("it", integration, connection, integration.limits)
         async with http.session(1) as client, Commits(committed.extend) as commits:
-            await Delivery(lane, client, commits, Policy(), http.Bounds(5)).send(one)
+            caller = Caller(lane, client, Policy(), http.Bounds(5))
+            await Delivery(lane, caller, commits, Policy()).send(one)
 
     committed: list[Chunk] = []
     with destination(then=Answer(body=body)) as there:

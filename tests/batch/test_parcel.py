@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.parcel import Parcel, cut, join, waves
+from batch.parcel import Parcel, cut, join
 
 ITEMS = st.lists(st.text("aå😀", max_size=5).map(lambda text: json.dumps({"a": text}, ensure_ascii=False)), max_size=30)
 
@@ -50,29 +50,7 @@ def test_the_limit_counts_bytes_and_commas(size: int, counts: list[int]) -> None
 
 def test_no_records_are_no_parcels() -> None:
     assert list(cut(parcel([]), 10, 10)) == []
-    assert waves(parcel([])) == []
-    assert waves(parcel([], [])) == []
-
-
-@given(st.lists(st.sampled_from("abcd"), max_size=20))
-def test_nobody_stands_twice_in_a_wave_and_the_last_row_goes_last(names: list[str]) -> None:
-    whole = parcel([f'"{number}"' for number in range(len(names))], names)
-    sent = [plain(wave) for wave in waves(whole)]
-    assert sorted(line for wave in sent for line in wave) == plain(whole)
-    for wave in sent:
-        people = [name for _, _, name in wave]
-        assert len(set(people)) == len(people)
-        assert wave == sorted(wave)
-    order = [line for wave in sent for line in wave]
-    for name in set(names):
-        own = [row for row, _, other in order if other == name]
-        assert own == sorted(own), "the last row of the file wins"
-    assert len(sent) == max((names.count(name) for name in names), default=0), "and no wave more than needed"
-
-
-def test_without_identities_all_is_one_wave() -> None:
-    whole = parcel(["1", "1"])
-    assert waves(whole) == [whole]
+    assert list(parcel([]).alike()) == []
 
 
 @given(ITEMS.filter(len), st.data())
@@ -93,3 +71,45 @@ def test_the_payload_tells_what_is_sent_apart() -> None:
     assert len({parcel(items).payload for items in texts}) == len(texts)
     assert parcel(["1", "2"], first=1).payload == parcel(["1", "2"], first=9).ready().payload
     assert parcel(['"å"', "", '"😀"']).sizes.tolist() == [4, 0, 6]
+
+
+PLACES = st.lists(st.integers(0, 5), min_size=1, max_size=20)
+
+
+def merged(people: list[int]) -> Parcel:
+    """Return a parcel in which rows of one person are one item, in the order of their last rows."""
+    order = sorted(set(people), key=lambda one: len(people) - people[::-1].index(one))
+    items = pl.Series([f'"{one}"' for one in order], dtype=pl.String)
+    places = np.array([order.index(one) for one in people], dtype=np.int64)
+    return Parcel(np.arange(1, len(people) + 1), items, None, None, places)
+
+
+def by_row(one: Parcel) -> list[tuple[int, str]]:
+    return [(row, one.items[place]) for row, place in zip(one.rows.tolist(), one.by_row.tolist(), strict=True)]
+
+
+@given(PLACES, st.data())
+def test_merged_rows_stay_with_their_item(people: list[int], data: st.DataObject) -> None:
+    whole = merged(people)
+    expected = by_row(whole)
+    parts = list(cut(whole, 2, 1000))
+    assert sorted(line for part in parts for line in by_row(part)) == expected
+    assert sum(map(len, parts)) == len(whole) == len(set(people))
+    mask = np.array(data.draw(st.lists(st.booleans(), min_size=len(people), max_size=len(people))), dtype=bool)
+    chosen = whole.only(mask)
+    assert by_row(chosen) == [line for line, wanted in zip(expected, mask, strict=True) if wanted]
+    assert len(chosen) == len({item for _, item in by_row(chosen)})
+    other = merged(people)
+    assert by_row(join([whole, other])) == expected + by_row(other)
+
+
+@given(st.lists(st.sampled_from(["[1]", "[2]", None]), min_size=1, max_size=12))
+def test_records_of_one_request_have_their_common_field_in_common(common: list[str | None]) -> None:
+    items = pl.Series([str(number) for number in range(len(common))], dtype=pl.String)
+    whole = Parcel(np.arange(1, len(common) + 1), items, None, pl.Series(common, dtype=pl.String))
+    parts = list(whole.alike())
+    assert sorted(row for part in parts for row in part.rows.tolist()) == list(range(1, len(common) + 1))
+    for part in parts:
+        assert {common[row - 1] or "null" for row in part.rows.tolist()} == {part.common.decode()}
+    assert len(parts) == len(set(common))
+    assert len({part.payload for part in parts}) == len(parts)

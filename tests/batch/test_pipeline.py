@@ -23,6 +23,7 @@ from sqlalchemy import Connection, Engine, update
 from support.destination import Answer, Call, Destination, destination
 from support.installation import (
     KEY,
+    MAPPINGS,
     NO_WAITS,
     Installation,
     counts,
@@ -52,7 +53,7 @@ from integrations.sandbox import Faults, running
 pytest_plugins = ("support.ledgers",)
 
 FILE = f"{KEY}/a.csv"
-KINDS = tuple(CATALOG)
+KINDS = tuple(MAPPINGS)
 
 
 @pytest.fixture(autouse=True)

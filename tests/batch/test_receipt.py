@@ -108,7 +108,8 @@ def test_a_receipt_has_the_shape_of_the_contract() -> None:
         "rows": {"read": 3, "valid": 2, "invalid": 1},
         "integrations": {
             "crm": {
-                "delivered": 2, "filtered": 0, "unchanged": 0, "invalid": 0, "rejected": 0, "failed": 0, "unknown": 0,
+                "delivered": 2, "acknowledged": 0,
+                "filtered": 0, "unchanged": 0, "invalid": 0, "rejected": 0, "failed": 0, "unknown": 0,
                 "requests": 3, "possible_duplicates": 1,
             }
         },

@@ -145,6 +145,8 @@ class Destination:
         asyncio.run_coroutine_threadsafe(self.listen(), self.loop).result()
 
     def _next(self, call: Call) -> Answer:
+        if call.method == "GET":  # it was asked beforehand what it knows, and has no word on that
+            return Answer(404)
         with self._lock:
             self.calls.append(call)
             step = self._steps.pop(0) if self._steps else self._always

@@ -10,10 +10,21 @@ from integrations.integration import Connection, Integration, Sent
 from integrations.request import Request, build
 
 CLEAR = "#N/A"
+NOTHING: Mapping[str, Any] = {}
 
 
-def items(integration: Integration, records: Sequence[Mapping[str, Any]], mapping: Mapping[str, str]) -> list[Any]:
-    return [_item(integration, _mapped(integration, record, mapping)) for record in records]
+def items(
+    integration: Integration,
+    records: Sequence[Mapping[str, Any]],
+    mapping: Mapping[str, str],
+    called: Mapping[str, str | int] = NOTHING,
+) -> list[Any]:
+    return [_item(integration, _mapped(integration, record, mapping), called) for record in records]
+
+
+def example(integration: Integration) -> list[Any]:
+    one = integration.example
+    return items(integration, one.records, one.mapping, one.names)
 
 
 def sent(integration: Integration, built: Sequence[Any]) -> Sent:
@@ -21,16 +32,41 @@ def sent(integration: Integration, built: Sequence[Any]) -> Sent:
 
 
 def identities(integration: Integration, built: Sequence[Any]) -> list[str]:
-    if integration.identity is None:
-        return []
-    fields = [item[integration.item.under] if integration.item.under else item for item in built]
-    return [field[integration.identity].lower() for field in fields]
+    return [identity(integration, item).lower() for item in built] if integration.identity else []
 
 
-def request(integration: Integration, built: Sequence[Any], connection: Connection | None = None) -> Request:
-    return build(
-        integration, connection or sample(integration), text(built).encode(), key="chunk-1", timestamp=1_700_000_000
-    )
+def identity(integration: Integration, item: Any) -> str:
+    fields = item[integration.item.under] if integration.item.under else item
+    places = [(name, place) for name, place in ((n, n.split(".")) for n in integration.identity)]
+    return next(str(found) for _, place in places if (found := _at(fields, place)) is not None)
+
+
+def a_record(
+    integration: Integration,
+    address: str = "asa@example.com",
+    *,
+    called: Mapping[str, str | int] = NOTHING,
+    **more: Any,
+) -> Any:
+    """Return the item of a record that has little but its identity."""
+    name = integration.identity[0] if integration.identity else "email"
+    required = {one.name: "text" for one in integration.fields if one.required}
+    mapping = {it: it for it in (*required, *more, name)}
+    (built,) = items(integration, [{**required, **more, name: address}], mapping, called)
+    return built
+
+
+def _at(fields: Any, place: Sequence[str]) -> Any:
+    for part in place:
+        fields = fields.get(part) if isinstance(fields, dict) else None
+    return fields
+
+
+def request(
+    integration: Integration, built: Sequence[Any], connection: Connection | None = None, shared: Any = None
+) -> Request:
+    items, common = text(built).encode(), json.dumps(shared).encode()
+    return build(integration, connection or sample(integration), items, "chunk-1", 1_700_000_000, shared=common)
 
 
 def sample(integration: Integration, **settings: Any) -> Connection:
@@ -53,31 +89,43 @@ def _mapped(integration: Integration, record: Mapping[str, Any], mapping: Mappin
             assert known.clear is not None
             fields[name] = json.loads(known.clear)
         else:
-            fields[name] = _written(integration, value)
+            fields[name] = _written(integration, name, value)
     return fields
 
 
-def _written(integration: Integration, value: Any) -> Any:
+def _written(integration: Integration, name: str, value: Any) -> Any:
     shape = integration.item
-    if isinstance(value, list) and shape.list_separator is not None:
-        return shape.list_separator.join(map(str, value))
-    if shape.text_only:
+    if name in shape.wrapped:
+        return [{shape.wrapped[name]: one} for one in value]
+    text_only = shape.text_only or name.partition(".")[0] in shape.pairs
+    if isinstance(value, list) and shape.list_separator is not None and text_only:
+        return shape.list_ends + shape.list_separator.join(map(str, value)) + shape.list_ends
+    if text_only and not isinstance(value, list):
         return json.dumps(value) if isinstance(value, bool) else str(value)
     return value
 
 
-def _item(integration: Integration, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _item(integration: Integration, fields: dict[str, Any], called: Mapping[str, str | int]) -> dict[str, Any]:
     shape = integration.item
-    item: dict[str, Any] = dict(shape.always)
+    item: dict[str, Any] = {}
+    for place, constant in shape.always.items():
+        _put(item, place.split("."), constant)
     for place, name in shape.also.items():
-        item[place] = fields[name]
+        _put(item, place.split("."), fields[name])
+    fields.pop(integration.shared or "", None)
     for name, value in fields.items():
-        _put(item, f"{shape.under}.{name}" if shape.under else name, value)
+        first, _, rest = name.partition(".")
+        if first in shape.pairs:
+            key, under = shape.pairs[first]
+            item.setdefault(first, []).append({key: called.get(name, rest), under: value})
+            continue
+        *outer, last = [*filter(None, [shape.under]), *name.split(".")]
+        _put(item, [*outer, called.get(name, last)], value)
     return item
 
 
-def _put(item: dict[str, Any], place: str, value: Any) -> None:
-    *outer, last = place.split(".")
+def _put(item: dict[str, Any], place: Sequence[Any], value: Any) -> None:
+    *outer, last = place
     for part in outer:
         item = item.setdefault(part, {})
     item[last] = value
