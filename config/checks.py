@@ -44,7 +44,7 @@ def check(
         integration = CATALOG.get(enabled.type)
         if attributes is not None:
             compiled = partial(compile_expression, attributes=attributes, closed=closed)
-            yield from _expressions(enabled, integration, compiled, source, place)
+            yield from _expressions(enabled, integration, attributes, compiled, source=source, place=place)
         if integration is None:
             hint = nearest(enabled.type, CATALOG)
             yield source.problem((*place, "type"), f"`{enabled.type}` is not in the catalog", hint)
@@ -126,8 +126,7 @@ def _fields(enabled: EnabledIntegration, integration: Integration, source: Sourc
     names = [field.name for field in integration.fields]
     for name in enabled.mapping:
         if integration.field(name) is None or "*" in name:
-            reason = f"{integration.name} has no such field"
-            yield source.problem((*here, name), reason, nearest(name, names))
+            yield source.problem((*here, name), _unknown(integration, name), nearest(name, names))
         elif "" in name.split("."):
             yield source.problem((*here, name), "has an empty part between its dots")
         elif name == "_row" or not _is_name(name):
@@ -137,26 +136,48 @@ def _fields(enabled: EnabledIntegration, integration: Integration, source: Sourc
     for field in integration.fields:
         if field.required and field.name not in enabled.mapping:
             yield source.problem((*here, field.name), f"is missing, and {integration.name} requires it")
+    if len(integration.identity) > 1 and integration.told_apart_by(enabled.mapping) is None:
+        reason = f"lacks one of {', '.join(integration.identity)}, by which {integration.name} knows a record"
+        yield source.problem(here, reason)
+    elif wrong := integration.wrong(list(enabled.mapping)):
+        yield source.problem(here, wrong)
+
+
+def _unknown(integration: Integration, name: str) -> str:
+    """Return why a destination has no field of a name."""
+    for field in integration.fields:
+        family = field.name.removesuffix("*")
+        if field.matches and family != field.name and name.startswith(family):
+            return f"must be written {family}NAME with a NAME that matches {field.matches}"
+    return f"{integration.name} has no such field"
 
 
 def _expressions(
     enabled: EnabledIntegration,
     integration: Integration | None,
+    attributes: Mapping[str, Attribute],
     compiled: Callable[[str], Expression],
+    *,
     source: Source,
     place: Place,
 ) -> Iterator[Problem]:
+    clearable = {name for name, one in attributes.items() if one.clearable}
     wanted = [((*place, "mapping", name), sql, _kinds(integration, name)) for name, sql in enabled.mapping.items()]
     if enabled.where is not None:
         wanted.append(((*place, "where"), enabled.where, {"boolean"}))
     for here, sql, kinds in wanted:
         try:
-            kind = compiled(sql).kind
+            expression = compiled(sql)
         except MappingError as error:
             yield source.problem(here, error.reason, error.hint)
             continue
-        if kind not in kinds:
-            yield source.problem(here, f"gives {_a(kind)}, where {_either(kinds)} is needed")
+        if expression.kind not in kinds:
+            yield source.problem(here, f"gives {_a(expression.kind)}, where {_either(kinds)} is needed")
+        field = integration.field(str(here[-1])) if integration and here[-2] == "mapping" else None
+        promised = [attribute for attribute in expression.names if attribute in clearable]
+        if integration and field and field.clear is None and promised:
+            reason = f"cannot be emptied at {integration.name}, and `{promised[0]}` is declared clearable"
+            yield source.problem(here, reason)
 
 
 def _kinds(integration: Integration | None, name: str) -> set[str]:

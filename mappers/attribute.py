@@ -60,6 +60,9 @@ class Attribute(BaseModel):
     one_of: tuple[StrictStr | StrictInt | StrictFloat, ...] | None = Field(
         None, description="The only values that are allowed."
     )
+    clearable: bool = Field(
+        False, description="Promise that a clear token empties it everywhere: a mapping that cannot do so is refused."
+    )
     region: str | None = Field(
         None, pattern="^[A-Z]{2}$", description="phone: the country of numbers that are written without one."
     )
