@@ -13,7 +13,8 @@ from integrations.catalog import CATALOG
 from integrations.errors import Ambiguous, DeliveryError, Refused, Retryable, Unauthorized
 from integrations.exchange import Reply, Sent, Verdict
 from integrations.integration import Integration
-from integrations.reply import judge, kind, retry_after, tidy, whole
+from integrations.reply import judge, kind, tidy, whole
+from integrations.waiting import retry_after
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 ALL = pytest.mark.parametrize("integration", CATALOG.values(), ids=list(CATALOG))
@@ -113,7 +114,8 @@ def test_retry_after_takes_anything(text: str) -> None:
         (b'{"error": "invalid_request"}', "invalid_request"),
         (b'{"error": {"code": "x", "message": "Nested"}}', "Nested"),
         (b'{"error": {"code": "x"}, "title": " "}', "JSON"),
-        (b'[{"message": "In a list"}]', "JSON"),
+        (b'[{"message": "In a list"}]', "In a list"),
+        (b'["In a list"]', "JSON"),
         (b"caf\xe9", "caf\N{REPLACEMENT CHARACTER}"),
     ],
 )

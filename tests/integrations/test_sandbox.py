@@ -14,16 +14,17 @@ from urllib.request import Request as Call
 from urllib.request import urlopen
 
 import pytest
-from support.examples import items, sent
+from support.examples import a_record, sent
 
 from integrations.catalog import CATALOG
 from integrations.errors import Ambiguous, DeliveryError, Refused, Retryable, Unauthorized
 from integrations.exchange import JSON, Connection, Reply
 from integrations.integration import Integration
-from integrations.reply import judge
+from integrations.reply import accepted, judge, understood
 from integrations.request import Request, build
 from integrations.sandbox import Faults, running, settings_for
 
+OLD = [CATALOG[name] for name in ("hubspot", "mailchimp", "webhook")]
 ALL = pytest.mark.parametrize("integration", CATALOG.values(), ids=list(CATALOG))
 
 
@@ -35,7 +36,7 @@ def sandbox() -> Iterator[str]:
 
 def made(integration: Integration, base: str, built: list[JSON] | None = None, **credentials: str) -> Request:
     if built is None:
-        built = items(integration, integration.example.records, integration.example.mapping)
+        built = [record(integration, "asa@example.com")]
     connection = Connection(settings_for(integration.name, base), {**integration.sample.credentials, **credentials})
     return build(integration, connection, ",".join(map(json.dumps, built)).encode(), "chunk-1", int(time.time()))
 
@@ -62,27 +63,24 @@ def journal(base: str, name: str = "") -> list[JSON]:
     ]
 
 
-def record(integration: Integration, email: str) -> JSON:
-    (built,) = items(
-        integration,
-        [{"address": email}],
-        {"email" if integration.identity is None else integration.identity: "address"},
-    )
-    return built
+record = a_record
 
 
 @ALL
-def test_the_example_goes_all_the_way(integration: Integration, sandbox: str) -> None:
-    built = items(integration, integration.example.records, integration.example.mapping)
-    verdicts = judge(integration, post(made(integration, sandbox)), sent(integration, built))
-    assert [it.index for it in verdicts] == [it.index for it in integration.example.verdicts]
-    refused = {it.index for it in verdicts}
-    assert [line["record"] for line in journal(sandbox)] == [it for n, it in enumerate(built) if n not in refused]
+def test_what_is_taken_is_in_the_journal_and_among_the_contacts(integration: Integration, sandbox: str) -> None:
+    if integration.job is not None and integration.job.submit is not None:
+        pytest.skip("it takes more calls than this one")
+    built = [record(integration, "asa@example.com"), record(integration, "bo@example.com")]
+    assert 200 <= post(made(integration, sandbox, built)).status < 300
+    stamped = integration.stamp(",".join(map(json.dumps, built)).encode(), "chunk-1")
+    assert [line["record"] for line in journal(sandbox)] == json.loads(b"[%s]" % stamped)
     assert {line["integration"] for line in journal(sandbox)} == {integration.name}
+    contacts = json.loads(get(f"{sandbox}/_contacts?integration={integration.name}"))
+    assert len(contacts) == (2 if integration.identity else 0)
 
 
 def test_the_journal_knows_keys_and_integrations(sandbox: str) -> None:
-    for integration in CATALOG.values():
+    for integration in OLD:
         post(made(integration, sandbox, [record(integration, "asa@example.com")]))
     assert len(journal(sandbox)) == 3
     (line,) = journal(sandbox, "webhook")
@@ -90,7 +88,11 @@ def test_the_journal_knows_keys_and_integrations(sandbox: str) -> None:
     assert line["key"] == "chunk-1"
     assert line["record"] == {"email": "asa@example.com"}
     assert journal(sandbox, "hubspot")[0]["key"] is None
-    assert json.loads(get(f"{sandbox}/_requests")) == {"mailchimp": 1, "hubspot": 1, "webhook": 1}
+    counts = json.loads(get(f"{sandbox}/_requests"))
+    assert counts.keys() == CATALOG.keys()
+    assert {name: count for name, count in counts.items() if count} == {"mailchimp": 1, "hubspot": 1, "webhook": 1}
+    with pytest.raises(HTTPError):
+        get(f"{sandbox}/_contacts?integration=mailchump")
 
 
 def test_the_journal_is_a_file_that_is_kept(tmp_path: Path) -> None:
@@ -104,7 +106,7 @@ def test_the_journal_is_a_file_that_is_kept(tmp_path: Path) -> None:
 
 
 def test_one_address_at_conflict_makes_hubspot_refuse_the_request(sandbox: str) -> None:
-    for integration in CATALOG.values():
+    for integration in OLD:
         built = [record(integration, "asa@example.com"), record(integration, "bo@conflict.example")]
         reply = post(made(integration, sandbox, built))
         assert reply.status == (409 if integration.name == "hubspot" else 200)
@@ -117,7 +119,7 @@ def test_other_credentials_are_refused(integration: Integration, sandbox: str) -
     wrong = {name: value[:-4] + "AAA=" for name, value in integration.sample.credentials.items()}
     reply = post(made(integration, sandbox, None, **wrong))
     with pytest.raises(Unauthorized, match=r"auth\.refused: HTTP 401"):
-        judge(integration, reply, sent(integration, []))
+        accepted(integration, reply)
     assert journal(sandbox) == []
 
 
@@ -126,8 +128,10 @@ def test_a_sandbox_may_take_any_credentials_but_not_none(integration: Integratio
     other = {name: value[:-4] + "AAA=" for name, value in integration.sample.credentials.items()}
     with running(credentials={}) as base:
         request = made(integration, base, None, **other)
-        assert post(request).status in (200, 207)
-        assert post(Request("POST", request.url, {"content-type": "application/json"}, request.body)).status == 401
+        assert 200 <= post(request).status < 300
+        assert (
+            post(Request(request.method, request.url, {"content-type": "application/json"}, request.body)).status == 401
+        )
 
 
 def test_own_credentials() -> None:
@@ -138,18 +142,16 @@ def test_own_credentials() -> None:
 
 @ALL
 def test_what_no_destination_would_take(integration: Integration, sandbox: str) -> None:
-    many = [record(integration, "asa@example.com")] * (integration.limits.records + 1)
-    assert post(made(integration, sandbox, many)).status == 400
     assert post(made(integration, sandbox, [record(integration, "a" * integration.limits.bytes)])).status == 413
-    good = made(integration, sandbox, [])
-    assert post(Request("PUT", good.url, good.headers, good.body)).status == 405
+    good = made(integration, sandbox)
+    assert post(Request("OPTIONS", good.url, good.headers, good.body)).status == 405
     assert journal(sandbox) == []
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"members": 5}', b'{"inputs": [{}]}', b"\xff"])
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"members": 5}', b'{"inputs": [5]}', b"\xff"])
 def test_a_body_that_is_none(body: bytes) -> None:
     with running(credentials={}) as base:
-        for integration in CATALOG.values():
+        for integration in OLD:
             good = made(integration, base, [])
             assert post(Request("POST", good.url, good.headers, body)).status == 400
 
@@ -159,6 +161,14 @@ def test_addresses_that_are_none(sandbox: str) -> None:
     for url in (f"{sandbox}/mailchimp/lists", f"{sandbox}/mailchimp/lists/a/b", f"{sandbox}/mailchump", sandbox):
         assert post(Request("POST", url, mailchimp.headers, mailchimp.body)).status == 404
     assert post(Request("POST", f"{sandbox}/mailchimp/3.0/lists/x", mailchimp.headers, mailchimp.body)).status == 200
+
+
+def read(integration: Integration, reply: Reply) -> object:
+    """Return what the answer to one record means; where a job is started, only whether it is a yes."""
+    if integration.job is None:
+        return judge(integration, reply, sent(integration, [record(integration)]))
+    started = integration.job.started or (lambda reply: reply.json()["id"])
+    return understood(integration, accepted(integration, reply), lambda: started(reply))
 
 
 ERRORS: list[tuple[str, type[DeliveryError]]] = [
@@ -173,10 +183,10 @@ ERRORS: list[tuple[str, type[DeliveryError]]] = [
 @ALL
 def test_faults(integration: Integration, fault: str, error: type[DeliveryError]) -> None:
     with running(faults=Faults.parse(f"{integration.name}={fault}x1")) as base:
-        request = made(integration, base, [])
+        request = made(integration, base)
         with pytest.raises(error):
-            judge(integration, post(request), sent(integration, []))
-        assert post(request).status == 200
+            read(integration, post(request))
+        assert 200 <= post(request).status < 300
 
 
 def test_slow_down_comes_with_a_time() -> None:
@@ -216,7 +226,7 @@ def test_taken_and_not_answered(integration: Integration, fault: str) -> None:
         request = made(integration, base, [record(integration, "asa@example.com")])
         with pytest.raises((TimeoutError, ConnectionError, http.client.HTTPException, OSError)):
             post(request, timeout=0.3)
-        assert len(journal(base)) == 1
+        assert len(journal(base)) == (0 if integration.name == "salesforce" else 1)  # which only makes a job
 
 
 def test_faults_can_be_changed_while_it_runs() -> None:

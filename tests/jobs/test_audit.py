@@ -57,7 +57,7 @@ def test_where_all_is_well_it_says_so(it: Installation) -> None:
     found = audited(it)
     assert found.good
     assert {name: (share.delivered, share.found) for name, share in found.shares.items()} == {
-        "mail": (20, 20),
+        "mail": (19, 19),  # of which one is two rows of one person
         "hook": (20, 20),
     }
     assert audited(it, "mail", by="email_address").good
@@ -125,9 +125,9 @@ def test_an_export_is_looked_up_by_one_field(it: Installation) -> None:
     export = it.home / "export.csv"
     with it.opened() as runtime:
         (batch,) = runtime.ledger.batches()
-        export.write_text("email_address,other\n" + "".join(f"p{n}@example.com,x\n" for n in range(1, 20)))
+        export.write_text("email_address,other\n" + "".join(f"p{n}@example.com,x\n" for n in range(1, 19)))
         found = against_export(runtime, batch, export, "email_address", "mail")
-        assert found.shares["mail"].lost == 1  # the one who stands twice in the file, and once there
+        assert found.shares["mail"].lost == 1
         with pytest.raises(AuditError, match="has no field nothing; it has email_address, other"):
             against_export(runtime, batch, export, "nothing", "mail")
         with pytest.raises(AuditError, match="mail, hook"):
