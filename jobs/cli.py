@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from jobs import logs, screen
-from jobs.commands import batches, catalog, configuration, drops, files, keys, people, playing, testing
+from jobs.commands import batches, catalog, configuration, connecting, drops, files, keys, people, playing, testing
 from jobs.options import ConfigPath
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(configuration.config_app, name="config")
+app.add_typer(connecting.connect_app, name="connect")
 app.add_typer(keys.keys_app, name="keys")
 for command in (
     playing.demo,

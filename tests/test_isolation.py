@@ -36,6 +36,7 @@ WORDS = {
     "audit": ["audit BATCH --export abc.csv --by email --json"],
     "rerun": ["rerun BATCH --outcome rejected --dry-run --json", "rerun BATCH --outcome rejected,invalid"],
     "forget": ["forget --group abc --match email=b-abc@example.com --json"],
+    "connect test": ["connect test --group abc --json", "connect test --group abc"],
     "keys create": ["keys create --group abc --json"],
 }
 ALIKE_FOR_ALL = {  # what has no group: they show what is the operator's, or nothing that was sent
