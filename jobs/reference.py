@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,9 @@ from batch.codes import DESTINATION, FILE, MAPPING, ROW, VALUE
 from config.deployment import PREFIX
 from config.schema import deployment_schema, group_schema
 from integrations.catalog import CATALOG
-from integrations.integration import Integration
+from jobs import pages as integrations
 from jobs.commandline import commands, sections
-from jobs.commands.catalog import document
+from jobs.markdown import fenced, json_text, table
 from mappers.attribute import RULES_OF, TYPES
 from mappers.expression import FUNCTIONS
 
@@ -35,10 +34,11 @@ def pages() -> dict[str, str]:
         "reference/api-errors.md": _api_errors(),
         "reference/outcomes.md": _outcomes(),
         "reference/cli.md": _cli(),
-        **{f"reference/integrations/{name}.md": _integration(one) for name, one in CATALOG.items()},
+        "reference/integrations/index.md": integrations.matrix(CATALOG),
+        **{f"reference/integrations/{name}.md": integrations.page(one) for name, one in CATALOG.items()},
     }
     texts = {place: f"{_MADE}\n\n{_SPACE.join(parts)}\n" for place, parts in made.items()}
-    return {**texts, "reference/openapi.json": f"{_json(openapi(), indent=2)}\n"}
+    return {**texts, "reference/openapi.json": f"{json_text(openapi(), indent=2)}\n"}
 
 
 def main(to: Path) -> None:
@@ -67,12 +67,12 @@ def _config() -> Iterator[str]:
     yield "## A group's file"
     yield from _properties(group)
     yield "## Types of attributes"
-    yield _table(["type", "what it takes, and makes of it"], ([f"`{name}`", TYPES[name]] for name in TYPES))
+    yield table(["type", "what it takes, and makes of it"], ([f"`{name}`", TYPES[name]] for name in TYPES))
     yield "Every type has `required`. The other rules are for some types only:"
     rules = (
         [f"`{rule}`", ", ".join(f"`{name}`" for name in TYPES if name in types)] for rule, types in RULES_OF.items()
     )
-    yield _table(["rule", "for"], rules)
+    yield table(["rule", "for"], rules)
     yield "## SQL expressions"
     yield (
         "`where` and `mapping` are expressions in [polars' dialect of SQL]"
@@ -98,7 +98,7 @@ def _settings(section: _Schema) -> str:
         [f"`{name}`", _kind(one), "**required**" if name in needed else _default(one), one.get("description", "")]
         for name, one in section["properties"].items()
     )
-    return _table(["setting", "type", "default", "what"], lines)
+    return table(["setting", "type", "default", "what"], lines)
 
 
 def _default(one: _Schema) -> str:
@@ -153,7 +153,7 @@ def _codes() -> Iterator[str]:
     }
     for title, codes in families.items():
         yield f"## {title}"
-        yield _table(["code", "what it means", "what to do"], ([f"`{code}`", *said] for code, said in codes.items()))
+        yield table(["code", "what it means", "what to do"], ([f"`{code}`", *said] for code, said in codes.items()))
 
 
 def _api_errors() -> Iterator[str]:
@@ -163,7 +163,7 @@ def _api_errors() -> Iterator[str]:
         "is renamed. `message` says what to do; `details` names every rule of the group that a record breaks, with "
         "[codes](codes.md) of their own."
     )
-    yield _fenced("json", _json(error("record.invalid"), indent=2))
+    yield fenced("json", json_text(error("record.invalid"), indent=2))
     yield "Which operation answers with what stands in [the OpenAPI document](openapi.json), or at `/v1/openapi.json`."
     families = {
         "The request": api_codes.REQUEST,
@@ -175,7 +175,7 @@ def _api_errors() -> Iterator[str]:
     for title, codes in families.items():
         yield f"## {title}"
         lines = ([f"`{code}`", str(one.status), one.meaning, one.remedy] for code, one in codes.items())
-        yield _table(["code", "status", "what it means", "what to do"], lines)
+        yield table(["code", "status", "what it means", "what to do"], lines)
 
 
 def _outcomes() -> Iterator[str]:
@@ -183,13 +183,13 @@ def _outcomes() -> Iterator[str]:
     yield "## Outcomes"
     yield "Every valid row ends, for each integration of its group, in exactly one."
     lines = ([f"`{one}`", meaning, who] for one, (meaning, who) in outcome.MEANINGS.items())
-    yield _table(["outcome", "what it means", "who acts next"], lines)
+    yield table(["outcome", "what it means", "who acts next"], lines)
     yield (
         "A batch closes only when the sums hold: `read = valid + invalid`, and for each integration "
         f"`valid = {' + '.join(outcome.MEANINGS)}`."
     )
     yield "## States of a batch"
-    yield _table(["state", "what it means"], ([f"`{state}`", meaning] for state, meaning in batch.MEANINGS.items()))
+    yield table(["state", "what it means"], ([f"`{state}`", meaning] for state, meaning in batch.MEANINGS.items()))
 
 
 def _cli() -> Iterator[str]:
@@ -203,71 +203,7 @@ def _cli() -> Iterator[str]:
         yield f"## {name}"
         yield command.help or ""
         for kind, lines in sections(command):
-            yield _table([kind, "default", "what"], lines)
-
-
-def _integration(one: Integration) -> Iterator[str]:
-    shown = document(one)
-    limits = shown["limits"]
-    yield f"# {one.title}"
-    yield f"`type: {one.name}` · [its documentation]({one.docs})"
-    yield one.summary
-    yield (
-        f"A request carries at most {limits['records']:,} records and {limits['bytes']:,} bytes; "
-        f"{limits['requests_per_second']:g} requests a second, {limits['in_flight']} in flight. What makes a "
-        f"repetition harmless: {shown['resend']}."
-    )
-    for title in ("credentials", "settings"):
-        yield f"## {title.capitalize()}"
-        lines = ([f"`{s['name']}`", _needed(s), s["help"]] for s in shown[title])
-        yield _table([title.removesuffix("s"), "default", "what"], lines)
-    yield "## Fields"
-    lines = ([f"`{f['name']}`", f["type"], _marks(f), f["help"]] for f in shown["fields"])
-    yield _table(["field", "type", "", "what"], lines)
-    yield "`*` stands for any name. A field that is not clearable cannot be emptied by the `clear` token."
-    yield "## Example"
-    yield "This mapping, and these records:"
-    yield _fenced("yaml", "mapping:", *(f"  {name}: {_quoted(sql)}" for name, sql in one.example.mapping.items()))
-    yield _fenced("json", *(_json(record) for record in one.example.records))
-    yield f"are sent as `{one.method} {one.url}`:"
-    yield _fenced("json", _json(json.loads(one.example.body), indent=2))
-    yield "An answer, and what it means:"
-    yield _fenced("json", _json(json.loads(one.example.answer), indent=2))
-    lines = ([str(v.index + 1), f"`{v.outcome}`", f"`rejected.{v.code}`", v.message] for v in one.example.verdicts)
-    yield _table(["record", "outcome", "code", "message"], lines)
-    yield "Every other record is `delivered`."
-
-
-def _needed(setting: Mapping[str, Any]) -> str:
-    if setting["required"]:
-        return "**required**"
-    return "" if setting["default"] is None else f"`{setting['default']}`"
-
-
-def _marks(field: Mapping[str, Any]) -> str:
-    words = {"**required**": field["required"], "clearable": field["clearable"]}
-    return ", ".join(word for word, holds in words.items() if holds)
-
-
-def _quoted(sql: str) -> str:
-    return f'"{sql}"' if sql.startswith("'") else sql
-
-
-def _json(value: Any, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)
-
-
-def _fenced(kind: str, *lines: str) -> str:
-    return "\n".join((f"```{kind}", *lines, "```"))
-
-
-def _table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    rows = [heads, ["---"] * len(heads), *lines]
-    return "\n".join(f"| {' | '.join(map(_cell, row))} |" for row in rows)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", r"\|")
+            yield table([kind, "default", "what"], lines)
 
 
 if __name__ == "__main__":

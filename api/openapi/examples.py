@@ -60,6 +60,7 @@ SUMMARY: Document = {
 BATCHES: Document = {"batches": [SUMMARY], "next": None}
 _COUNTS: Document = {
     "delivered": 998,
+    "acknowledged": 0,
     "filtered": 0,
     "unchanged": 0,
     "invalid": 0,

@@ -52,13 +52,31 @@ def document(one: Integration) -> dict[str, Any]:
         "credentials": [_setting(setting) for setting in one.credentials],
         "settings": [_setting(setting) for setting in known(one).values()],
         "fields": [
-            {"name": f.name, "type": f.type, "required": f.required, "clearable": f.clear is not None, "help": f.help}
+            {
+                "name": f.name,
+                "type": f.type,
+                "required": f.required,
+                "clearable": f.clear is not None,
+                "adds": f.adds,
+                "consent": f.consent,
+                "help": f.help,
+            }
             for f in one.fields
         ],
+        "identity": list(one.identity),
+        "answers": one.answers.value,
+        "yes": one.yes,
+        "consent": one.consent,
+        "notes": list(one.notes),
+        "job": one.job is not None,
         "limits": {
             "records": one.limits.records,
             "bytes": one.limits.bytes,
+            "record_bytes": one.limits.item_bytes,
             "requests_per_second": one.limits.per_second,
+            "requests_per_minute": one.limits.per_minute,
+            "requests_per_hour": one.limits.per_hour,
+            "requests_per_day": one.limits.per_day,
             "in_flight": one.limits.in_flight,
         },
     }
@@ -82,6 +100,10 @@ def _show(one: Integration) -> None:
         f"{limits['records']:,} records and {limits['bytes']:,} bytes a request, {limits['requests_per_second']:g} "
         f"requests a second, {limits['in_flight']} in flight; a repetition is harmless by: {shown['resend']}"
     )
+    screen.say(f"A yes: {one.yes}")
+    screen.say(f"Consent: {one.consent}")
+    for note in one.notes:
+        screen.say(f"Note: {note}")
     for title in ("credentials", "settings"):
         lines = [[s["name"], "required" if s["required"] else s["default"], s["help"]] for s in shown[title]]
         screen.say()
