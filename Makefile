@@ -42,6 +42,7 @@ bench: $(STAMP) ## a million rows, and records by the API, against the least wor
 	$(BIN)/python -m benchmarks.million
 	$(BIN)/python -m benchmarks.records
 	$(BIN)/python -m benchmarks.gathering
+	$(BIN)/python -m benchmarks.catalog
 
 docs: $(STAMP) ## write the generated pages of docs/ again
 	$(BIN)/python -m jobs.reference docs

@@ -153,9 +153,14 @@ def _reopened(name: str, account: Account, rows: Rows) -> Iterator[Chunk]:
     doubtful = rowset.union([rowset.both(account.rows(Outcome.UNKNOWN), rows), *perhaps])
     for chunk, own in account.speaking(doubtful):
         new, again = uuid.uuid4().hex, ChunkState.REOPENED
-        yield Chunk(new, name, own, again, key=chunk.key, payload=chunk.payload, job=chunk.job)
+        yield Chunk(new, name, own, again, key=chunk.key, payload=chunk.payload, job=_unlearnt(chunk))
     if len(fresh := rowset.minus(rows, doubtful)):
         yield Chunk(uuid.uuid4().hex, name, fresh, ChunkState.REOPENED)
+
+
+def _unlearnt(chunk: Chunk) -> str | None:
+    """Return the job whose end nobody has learnt yet; one that has ended would only say the same again."""
+    return chunk.job if chunk.outcome in (Outcome.UNKNOWN, Outcome.FAILED) else None
 
 
 def _share(group: Group, name: str, chunks: list[Chunk]) -> Share:

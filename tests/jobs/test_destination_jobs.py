@@ -121,6 +121,21 @@ def test_a_job_that_is_gone_when_it_is_asked_again_is_started_anew(
     assert said(receipt)["possible_duplicates"] == ROWS
 
 
+def test_a_job_that_has_ended_without_a_word_is_not_asked_again_but_sent_anew(
+    it: Installation, sandbox: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = Desk.look
+    monkeypatch.setattr(Desk, "look", lambda desk, job, states: ("cancelled", look(desk, job, states)[1]))
+    receipt = it.one()
+    assert said(receipt)["unknown"] == ROWS
+    assert {line["code"] for line in receipt["codes"]} == {"bad_answer"}
+    monkeypatch.setattr(Desk, "look", look)
+    receipt = again(it, receipt["batch"])
+    assert said(receipt)["delivered"] == ROWS
+    assert journalled(sandbox) == 2 * ROWS
+    assert said(receipt)["possible_duplicates"] == ROWS
+
+
 def test_a_job_that_is_gone_at_once_is_unknown(it: Installation, sandbox: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def forgets(desk: Desk, job: str, states: Any) -> Any:
         raise Unknown(job)

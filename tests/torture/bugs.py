@@ -55,8 +55,8 @@ BUGS = [
     Bug(
         "a partial success counts as a success",
         "batch/delivery.py",
-        "_closed(chunk, tally, Outcome.DELIVERED, _findings(chunk, verdicts))",
-        "_closed(chunk, tally, Outcome.DELIVERED)",
+        "_closed(chunk, tally, taken, _findings(parcel, verdicts))",
+        "_closed(chunk, tally, taken)",
         *("kills", "file ledger.claim.after:1 sqlite upsert"),
     ),
     Bug(
@@ -126,7 +126,7 @@ BUGS = [
     ),
     Bug(
         "a destination that cannot tell is sent again what it may have",
-        "batch/delivery.py",
+        "batch/caller.py",
         "        if self._lane.integration.resend is Resend.BARE:\n            raise Ambiguous",
         "        if False:\n            raise Ambiguous",
         *("destination", "500 1 times, middle chunk, bare"),
@@ -169,8 +169,8 @@ BUGS = [
     Bug(
         "refused credentials do not stop the others",
         "batch/delivery.py",
-        "            self._lane.stop(error.code, error.message)\n",
-        "            pass\n",
+        "            self._lane.stop(error.code, error.message)\n        log",
+        "            pass\n        log",
         *("destination", "401, middle chunk"),
     ),
     Bug(
