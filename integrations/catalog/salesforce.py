@@ -127,7 +127,7 @@ INTEGRATION = kit.Integration(
     identity=("external_id",),
     notes=(
         "The token is for you to renew: when it runs out, the integration stops with `auth.refused`.",
-        "External ids that differ in upper and lower case only are taken for one record.",
+        "External ids that differ in upper and lower case only are `unknown` where they meet in one job.",
         "Each job takes about ten of the account's requests a day; records beyond its daily allowance are `unknown`.",
     ),
     example=kit.Example(
