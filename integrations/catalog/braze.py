@@ -35,7 +35,7 @@ INTEGRATION = kit.Integration(
     summary="Creates users, or updates their attributes, by an id, an alias, an e-mail address or a phone number.",
     yes="Braze has queued every record that it does not name among its errors; what becomes of it then, nobody tells.",
     consent="Importing leaves subscriptions alone, unless `email_subscribe` or `push_subscribe` is mapped.",
-    credentials=(kit.Setting("api_key", "A REST API key with the permission users.track.", "sandbox-key"),),
+    credentials=(kit.Setting("api_key", "With users.track; Settings, APIs and Identifiers.", "sandbox-key"),),
     settings=(
         kit.Setting("base_url", "Your instance's REST API.", "https://rest.fra-01.braze.eu", matches=kit.ADDRESS),
     ),

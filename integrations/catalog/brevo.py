@@ -93,7 +93,7 @@ INTEGRATION = kit.Integration(
     summary="Creates contacts, or updates them, by an import into lists.",
     yes="The import is completed, and none of its reports of invalid or duplicate contacts names the contact.",
     consent="The contact joins the lists that are set; nobody is put on Brevo's blocklist, or asked to be taken off.",
-    credentials=(kit.Setting("api_key", "An API key (v3).", "xkeysib-sandbox"),),
+    credentials=(kit.Setting("api_key", "An API key; Settings, SMTP & API.", "xkeysib-sandbox"),),
     settings=(
         kit.Setting("list_ids", "The numbers of the lists that contacts join.", "2", matches=r"[1-9]\d*(,[1-9]\d*)*"),
         kit.Setting("base_url", "The API.", default="https://api.brevo.com/v3", matches=kit.ADDRESS),

@@ -34,7 +34,7 @@ INTEGRATION = kit.Integration(
     summary="Creates contacts, or updates them, by e-mail address; subscribes them to the lists that are mapped.",
     yes="The import was received, and no error told: what became of each row is not, so they end as `acknowledged`.",
     consent="Nobody is put on a list unless `lists` is mapped. Map it only for people who have agreed to each list.",
-    credentials=(kit.Setting("token", "An API token.", "sandbox-token"),),
+    credentials=(kit.Setting("token", "An API token; My account, API.", "sandbox-token"),),
     settings=(kit.Setting("base_url", "The API.", default="https://api.getanewsletter.com/v3", matches=kit.ADDRESS),),
     fields=(
         kit.Field("email", "text", "The address, by which Get a Newsletter knows the contact.", required=True),

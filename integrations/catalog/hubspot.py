@@ -37,7 +37,7 @@ INTEGRATION = kit.Integration(
     summary="Creates contacts, or updates them, by e-mail address.",
     yes="HubSpot names every contact that it has stored; one that it names nowhere is `unknown`.",
     consent="Importing changes no subscription; a property that does, like hs_legal_basis, must be mapped by name.",
-    credentials=(kit.Setting("access_token", "A private app's; scope crm.objects.contacts.write.", "sandbox-token"),),
+    credentials=(kit.Setting("access_token", "Of a private app with crm.objects.contacts.write.", "sandbox-token"),),
     settings=(kit.Setting("base_url", "The API.", default="https://api.hubapi.com", matches=kit.ADDRESS),),
     fields=(
         kit.Field("email", "text", "The address, by which HubSpot knows the contact.", required=True),

@@ -81,7 +81,7 @@ INTEGRATION = kit.Integration(
     summary="Creates profiles, or updates them, by a bulk import job; adds them to a list if one is set.",
     yes="The job is complete, and Klaviyo does not name the profile among its errors.",
     consent="Importing subscribes nobody, and takes nobody off a suppression list; nor does adding to a list.",
-    credentials=(kit.Setting("api_key", "A private key with the scopes profiles:write and lists:read.", "pk_sandbox"),),
+    credentials=(kit.Setting("api_key", "Settings, API keys: private, profiles:write, lists:read.", "pk_sandbox"),),
     settings=(
         kit.Setting("list_id", "A list that every profile is added to.", optional=True, matches=r"\w+"),
         kit.Setting("base_url", "The API.", default="https://a.klaviyo.com", matches=kit.ADDRESS),

@@ -36,7 +36,7 @@ INTEGRATION = kit.Integration(
     summary="Creates subscribers, or updates them, by e-mail address or phone number; adds tags.",
     yes="Rule has received the request, and works it off later: it names nobody, so rows end as `acknowledged`.",
     consent="A new person is a subscriber at once: send those who have agreed. Who is suppressed is left out.",
-    credentials=(kit.Setting("api_key", "An API key.", "sandbox-key"),),
+    credentials=(kit.Setting("api_key", "An API key; Settings, Developer.", "sandbox-key"),),
     settings=(
         kit.Setting("require_opt_in", "yes: new people go through Rule's opt-in.", optional=True, matches="yes"),
         kit.Setting("base_url", "The API.", default="https://app.rule.io/api/v2", matches=kit.ADDRESS),

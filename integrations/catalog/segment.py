@@ -35,7 +35,7 @@ INTEGRATION = kit.Integration(
     summary="Sends an identify event with a person's traits for each record.",
     yes="Segment has received the request: it tells nothing of single records, so rows end as `acknowledged`.",
     consent="Segment keeps no subscriptions; what a trait means for consent is settled in the destinations behind it.",
-    credentials=(kit.Setting("write_key", "The write key of an HTTP API source.", "sandbox-write-key"),),
+    credentials=(kit.Setting("write_key", "Of an HTTP API source: Connections, Sources.", "sandbox-write-key"),),
     settings=(
         kit.Setting("base_url", "The API of the workspace's region.", "https://api.segment.io", matches=kit.ADDRESS),
     ),

@@ -78,7 +78,7 @@ INTEGRATION = kit.Integration(
     summary="Creates marketing contacts, or updates them, by an import job; adds them to a list if one is set.",
     yes="The job has ended, its counts add up, and its file of errors does not name the contact.",
     consent="Importing takes nobody out of an unsubscribe group; who is added to a list may get what is sent to it.",
-    credentials=(kit.Setting("api_key", "An API key with access to Marketing.", "SG.sandbox.key"),),
+    credentials=(kit.Setting("api_key", "With access to Marketing; Settings, API Keys.", "SG.sandbox.key"),),
     settings=(
         kit.Setting("list_id", "A list that every contact is added to, by its id.", optional=True, matches=_UUID),
         kit.Setting("base_url", "The API of the region.", default="https://api.sendgrid.com", matches=kit.ADDRESS),

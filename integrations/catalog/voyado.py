@@ -50,7 +50,7 @@ INTEGRATION = kit.Integration(
     summary="Updates contacts in bulk, or creates them: one of the two, as `mode` says.",
     yes="Voyado has given the batch an id. What became of each contact is not told, so rows end as `acknowledged`.",
     consent="Preferences change only if mapped; that also approves a contact who was not. Consents cannot be sent.",
-    credentials=(kit.Setting("api_key", "The key of an API connection.", "sandbox-key"),),
+    credentials=(kit.Setting("api_key", "Voyado's support gives it out.", "sandbox-key"),),
     settings=(
         kit.Setting(
             "mode", "update: contacts that exist; create: new ones.", default="update", matches="update|create"

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.examples import a_record, example, identity, items, request, sample, sent, text
+from support.records import typed
 from support.vendors import Vendor, exchanges
 
+from batch.planning import planner
 from config.group import Group
 from integrations import catalog
 from integrations.catalog import CATALOG, UnknownIntegrationError, find
@@ -255,6 +257,30 @@ def test_limits_hold_at_their_boundary(integration: Integration) -> None:
             vendor.deliver(built)
     with pytest.raises(Refused):
         vendor.deliver([a_record(integration, "ö" * integration.limits.bytes)])
+
+
+@ALL
+def test_bytes_are_counted_as_they_are_sent_and_not_as_letters(integration: Integration) -> None:
+    most = min(integration.limits.bytes // 30, integration.limits.item_bytes or integration.limits.bytes) // 2
+    name = integration.identity[0] if integration.identity else "email"
+    required = {one.name: "'text'" for one in integration.fields if one.required}
+    enabled = {
+        "type": integration.name,
+        "credentials": {it.name: "env:X" for it in integration.credentials},
+        "settings": dict(integration.sample.settings),
+        "mapping": {**required, name: "who"},
+    }
+    document = json.dumps({"group_key": "abc", "integrations": {"it": enabled}})
+    planned = planner(Group.from_document(document), "it")
+    long = "å" * (most - 200)
+    parts = list(planned.requests(planned.plan(typed(*({"who": f"{n}{long}"} for n in range(70)))).parcel))
+    assert sum(map(len, parts)) == 70
+    assert len(parts) > 1, "they do not fit into one request"
+    for part in parts:
+        made = request(integration, [json.loads(item) for item in part.items])
+        if integration.job is None or integration.job.submit is None:
+            assert len(made.body) <= integration.limits.bytes
+        assert len(part.text) <= integration.limits.bytes
 
 
 @ALL
