@@ -100,7 +100,7 @@ def preview(path: Path, group: Group, integration: str | None, rows: int, limits
         examined = _examined(path, group, planners, spool, limits=limits, progress=silent)
         lines = list(_refused(None, examined.findings, rows))
         for name, plan in _plans(planners, spool, examined):
-            lines += _lines(name, plan, rows)
+            lines += _lines(name, plan, rows, planners[name].integration.shared)
     order = {name: number for number, name in enumerate([None, *planners])}
     return sorted(lines, key=lambda line: (line.row, order[line.integration]))
 
@@ -137,10 +137,15 @@ def _plans(planners: Mapping[str, Planner], spool: Spool, examined: Examined) ->
             yield name, one.plan(good)
 
 
-def _lines(name: str, plan: Plan, most: int) -> Iterator[Line]:
-    for row, item in zip(plan.parcel.rows, plan.parcel.items.gather(plan.parcel.by_row), strict=True):
-        if row <= most:
-            yield Line(int(row), name, "send", msgspec.json.decode(item))
+def _lines(name: str, plan: Plan, most: int, shared: str | None) -> Iterator[Line]:
+    parcel = plan.parcel
+    for row, place in zip(parcel.rows, parcel.by_row, strict=True):
+        if row > most:
+            break
+        item = msgspec.json.decode(parcel.items[int(place)])
+        common = None if parcel.shared is None else msgspec.json.decode(parcel.shared[int(place)])
+        beside = {} if common is None else {shared: common}  # it travels in the envelope
+        yield Line(int(row), name, "send", {**item, **beside})
     if plan.settled is not None:
         yield from _refused(name, plan.settled.findings, most)
         for row in rowset.minus(plan.settled.rows, _rows(plan.settled)):

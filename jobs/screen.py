@@ -25,7 +25,7 @@ _SENTENCE = 30
 _UNBROKEN = 100_000  # what reads a pipe or a file wants a line a row
 
 _COLOURS = {"delivered": "green", "partial": "yellow", "failed": "red", "running": "cyan", "queued": "cyan"}
-_COUNTS = ("delivered", "filtered", "unchanged", "invalid", "rejected", "failed", "unknown")
+_COUNTS = ("delivered", "acknowledged", "filtered", "unchanged", "invalid", "rejected", "failed", "unknown")
 
 
 def say(text: str = "") -> None:

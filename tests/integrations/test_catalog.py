@@ -121,7 +121,8 @@ def test_the_example_records_give_the_example_items(integration: Integration, tm
     }
     lines = preview(records, Group.from_document(json.dumps(group)), "it", 10)
     assert [line.problems for line in lines if line.problems] == []
-    assert [line.item for line in lines] == items(integration, one.records, one.mapping)
+    plain = [{name: it for name, it in line.item.items() if name != integration.shared} for line in lines]
+    assert plain == items(integration, one.records, one.mapping)
 
 
 @ALL

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from support.installation import table
@@ -12,6 +13,11 @@ from support.nights import FILE, contacts, installed, journalled
 from integrations.catalog import CATALOG
 from integrations.integration import Answers, Integration
 from integrations.sandbox import running
+
+if TYPE_CHECKING:
+    from support.commandline import Flatdrop  # pytest itself imports it, to rewrite its asserts
+
+pytest_plugins = ("support.commandline",)
 
 ALL = pytest.mark.parametrize("integration", CATALOG.values(), ids=list(CATALOG))
 
@@ -75,3 +81,24 @@ def test_refused_credentials_stop_it_before_a_record_leaves(
     assert journalled(sandbox) == 0
     if integration.prepare or integration.names:
         assert receipt["integrations"]["it"]["requests"] == 0
+
+
+def test_what_a_whole_request_has_in_common_divides_the_records(
+    sandbox: str, tmp_path: Path, flatdrop: Flatdrop
+) -> None:
+    """Rule takes tags for a request: nobody gets those of another."""
+    it = installed(tmp_path, CATALOG["rule"], sandbox)
+    it.groups["abc"]["attributes"]["tags"] = {"type": "list"}
+    it.groups["abc"]["integrations"]["it"]["mapping"] = {"email": "email", "tags": "tags"}
+    it.write()
+    tags = ["a|b", "a", "", "a|b", ""]
+    content = table([[n, f"p{n}@example.com", text] for n, text in enumerate(tags)], ("id", "email", "tags"))
+    (tmp_path / "local.csv").write_bytes(content)
+    shown = flatdrop("--config", str(tmp_path), "preview", str(tmp_path / "local.csv"), "--group", "abc", "--json").json
+    expected = [text.split("|") if text else None for text in tags]
+    assert [line["item"].get("tags") for line in shown] == expected
+    it.drop(FILE, content)
+    said = it.one()["integrations"]["it"]
+    assert (said["acknowledged"], said["requests"]) == (5, 3)
+    there = contacts(sandbox, CATALOG["rule"])
+    assert [there[f"p{n}@example.com"].get("tags") for n in range(5)] == expected
