@@ -11,7 +11,6 @@ from typing import Any
 import aiohttp
 import numpy as np
 import polars as pl
-import structlog
 
 from batch import http, rowset
 from batch.account import Account
@@ -31,17 +30,16 @@ from batch.retry import Policy
 from batch.runtime import Progress, silent
 from batch.spool import Spool
 from batch.turns import Turn
-from integrations.errors import DeliveryError, Unauthorized
+from integrations.errors import DeliveryError
 from integrations.exchange import Connection
 from integrations.integration import Resend
 from mappers.expression import ROW
 
-_UNAUTHORIZED = 401
+_A_MOMENT = 10.0
+"""Seconds that the answer to a question beforehand may take."""
 
 _FEW = 500
 """So many rows are mapped right away: a thread would wait longer for its turn than that takes."""
-
-log = structlog.get_logger()
 
 _Doing = Callable[..., Coroutine[Any, Any, Any]]
 
@@ -119,17 +117,15 @@ class _Run:
 
     async def _prepare(self) -> None:
         """Ask, before the first record leaves, whether it will be taken, and what the mapped fields are called."""
-        needed, policy = self._planner.integration.names is not None, self._manner.policy
-        caller = Caller(
-            self._lane, self._client, policy if needed else replace(policy, tries=1, patience=0), self._bounds
-        )
+        policy, bounds = self._manner.policy, self._bounds
+        if self._planner.integration.names is None:  # what it says helps, and is not worth waiting for
+            policy = replace(policy, tries=1, patience=0)
+            bounds = replace(bounds, seconds=min(bounds.seconds, _A_MOMENT))
+        caller = Caller(self._lane, self._client, policy, bounds)
         try:
             called = await prepared(self._planner, self._errand.connection, caller, self._manner.known)
         except DeliveryError as error:
-            # a word that can be relied on; anything else may be a moment's trouble, or a question that nobody expects
-            if needed or (isinstance(error, Unauthorized) and error.status in (None, _UNAUTHORIZED)):
-                self._lane.stop(error.code, error.message)
-            log.info("not prepared", integration=self._name, code=error.code)
+            self._lane.stop(error.code, error.message)
         else:
             self._planner = replace(self._planner, called=called)
 

@@ -7,15 +7,22 @@ import json
 import time
 from dataclasses import dataclass, field
 
+import structlog
+
 from batch.caller import Caller, Tally
 from batch.planning import Planner
+from integrations.errors import DeliveryError, Unauthorized
 from integrations.exchange import Connection
 from integrations.preparing import Names
 
-_LASTS = 600.0
-"""Seconds for which an answer is taken for granted."""
+_LASTS, _AGAIN = 600.0, 60.0
+"""Seconds for which an answer is taken for granted, and after which one that could not be understood is asked for."""
+
+_UNAUTHORIZED = 401
 
 _NONE: Names = {}
+
+log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -29,7 +36,7 @@ async def prepared(planner: Planner, connection: Connection, caller: Caller, kno
     """Return what the destination calls the mapped fields, once it has said that they, and the settings, are right.
 
     Raises:
-        DeliveryError: when it says otherwise, or nothing that can be understood.
+        DeliveryError: when it says that they are wrong, or does not say what has to be known.
     """
     ask = planner.integration.names or planner.integration.prepare
     if ask is None:
@@ -39,9 +46,26 @@ async def prepared(planner: Planner, connection: Connection, caller: Caller, kno
     until, names = known.answers.get(asked, (0.0, _NONE))
     if time.monotonic() < until:
         return names
-    names = await caller.play(ask(connection, fields), Tally())
-    known.answers[asked] = time.monotonic() + _LASTS, names
+    try:
+        names = await caller.play(ask(connection, fields), Tally())
+    except DeliveryError as error:
+        if is_final(planner, error):
+            raise
+        log.info("not prepared", integration=planner.name, code=error.code)
+        names, seconds = _NONE, _AGAIN
+    else:
+        seconds = _LASTS
+    known.answers[asked] = time.monotonic() + seconds, names
     return names
+
+
+def is_final(planner: Planner, error: DeliveryError) -> bool:
+    """Say whether nothing may be sent after such an answer to what was asked beforehand.
+
+    A plain no can be relied on; anything else may be a moment's trouble, or a question that nobody there expects.
+    """
+    needed = planner.integration.names is not None
+    return needed or (isinstance(error, Unauthorized) and error.status in (None, _UNAUTHORIZED))
 
 
 def _fingerprint(planner: Planner, connection: Connection, fields: list[str]) -> str:

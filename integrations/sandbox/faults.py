@@ -62,6 +62,15 @@ class Faults:
             plan.appendleft((fault, times and times - 1))
         return fault
 
+    def standing(self, name: str) -> str | None:
+        """Return the status that meets whatever the integration asks, as long as it stays.
+
+        Faults that are counted, and those that take records, are for requests with records: who only asks something
+        does not use them up.
+        """
+        fault, times = next(iter(self._plans.get(name, ())), ("", None))
+        return fault if times is None and (fault.isdigit() or fault == "down") else None
+
     def _add(self, part: str) -> None:
         found = _FAULT.fullmatch(part)
         if not found:

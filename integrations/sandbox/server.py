@@ -121,9 +121,10 @@ class _Sandbox:
         name = request.match_info["name"]
         if name not in self._stand_ins:
             raise web.HTTPNotFound(text=f"the sandbox plays {', '.join(self._stand_ins)}")
-        self._counts[name] += 1
+        asks = request.method == "GET"
+        self._counts[name] += not asks
         body = await request.read()
-        fault = self._faults.next(name)
+        fault = self._faults.standing(name) if asks else self._faults.next(name)
         if fault and fault not in ("hang", "reset"):
             return await misbehave(request, fault)
         headers = {header.lower(): value for header, value in request.headers.items()}

@@ -21,8 +21,9 @@ from integrations.errors import Ambiguous, DeliveryError, Refused, Retryable, Un
 from integrations.exchange import JSON, Connection, Reply
 from integrations.integration import Integration
 from integrations.reply import accepted, judge, understood
-from integrations.request import Request, build
+from integrations.request import Request, build, call
 from integrations.sandbox import Faults, running, settings_for
+from integrations.steps import get as get_call
 
 OLD = [CATALOG[name] for name in ("hubspot", "mailchimp", "webhook")]
 ALL = pytest.mark.parametrize("integration", CATALOG.values(), ids=list(CATALOG))
@@ -34,10 +35,14 @@ def sandbox() -> Iterator[str]:
         yield base
 
 
+def made_connection(integration: Integration, base: str, **credentials: str) -> Connection:
+    return Connection(settings_for(integration.name, base), {**integration.sample.credentials, **credentials})
+
+
 def made(integration: Integration, base: str, built: list[JSON] | None = None, **credentials: str) -> Request:
     if built is None:
         built = [record(integration, "asa@example.com")]
-    connection = Connection(settings_for(integration.name, base), {**integration.sample.credentials, **credentials})
+    connection = made_connection(integration, base, **credentials)
     return build(integration, connection, ",".join(map(json.dumps, built)).encode(), "chunk-1", int(time.time()))
 
 
@@ -227,6 +232,22 @@ def test_taken_and_not_answered(integration: Integration, fault: str) -> None:
         with pytest.raises((TimeoutError, ConnectionError, http.client.HTTPException, OSError)):
             post(request, timeout=0.3)
         assert len(journal(base)) == (0 if integration.name == "salesforce" else 1)  # which only makes a job
+
+
+def test_who_only_asks_uses_up_no_fault_and_is_not_counted() -> None:
+    mailchimp = CATALOG["mailchimp"]
+
+    def ask(base: str) -> int:
+        made_ = call(mailchimp, made_connection(mailchimp, base), get_call("/lists/{list_id}/merge-fields"), 1)
+        return post(made_).status
+
+    with running(faults=Faults.parse("mailchimp=503x1")) as base:
+        assert [ask(base), ask(base)] == [200, 200]
+        assert json.loads(get(f"{base}/_requests"))["mailchimp"] == 0
+        assert [post(made(mailchimp, base)).status for _ in range(2)] == [503, 200]
+    for fault, status in (("401", 401), ("down", 503), ("hang", 200), ("html", 200)):
+        with running(faults=Faults.parse(f"mailchimp={fault}")) as base:
+            assert ask(base) == status
 
 
 def test_faults_can_be_changed_while_it_runs() -> None:
