@@ -29,7 +29,7 @@ class Former:
                 continue
             parts.append(parcel.only(own))
             parcel = parcel.only(~own)
-            if sum(map(len, parts)) == len(chunk.rows):
+            if sum(len(part.rows) for part in parts) == len(chunk.rows):
                 complete.append((parcels.join(parts), chunk))
                 self._parts = [kept for kept in self._parts if kept[0] is not chunk]
         return parcel, complete

@@ -57,3 +57,13 @@ def test_no_identity_is_twice_in_a_wave_and_rows_keep_their_order(chunks: list[l
         met = [person for one, _ in wave if one.identities is not None for person in one.identities]
         assert len(met) == len(set(met))
     assert [int(r) for wave in sent for one, _ in wave for r in one.rows] == list(range(1, row))
+
+
+def test_rows_that_were_merged_are_complete_in_their_block_and_not_at_the_end() -> None:
+    """At the end they would go out after newer rows of the same person."""
+    merged = Parcel(np.array([1, 2, 3]), pl.Series(["a", "b"]), pl.Series(["p", "q"]), None, np.array([0, 1, 0]))
+    gathered = Former([former(1, 3)])
+    fresh, ((again, _),) = gathered.take(merged)
+    assert (again.rows.tolist(), again.items.to_list()) == ([1, 3], ["a"])
+    assert (fresh.rows.tolist(), fresh.items.to_list()) == ([2], ["b"])
+    assert gathered.rest() == []
