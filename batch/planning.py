@@ -146,7 +146,7 @@ def _compile(group: Group, enabled: EnabledIntegration, integration: Integration
             raise LookupError(f"{integration.name} has no field {name}")
         expression = compile_expression(sql, group.attributes, closed=closed)
         as_text = known.type == "text"
-        separator = integration.item.list_separator
+        separator = integration.separator(name)
         required = known.required or name == integration.told_apart_by(enabled.mapping)
         targets.append(mapping.Target(name, expression, required, as_text, known.clear, separator))
     where = compile_expression(enabled.where, group.attributes, closed=closed) if enabled.where else None

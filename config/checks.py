@@ -184,7 +184,7 @@ def _kinds(integration: Integration | None, name: str) -> set[str]:
     field = integration.field(name) if integration else None
     if integration is None or field is None:
         return {*_TAKES["any"], "nothing"}
-    lists = {"list"} if integration.item.list_separator else set()
+    lists = {"list"} if integration.separator(name) else set()
     scalars = _TEXT if integration.item.text_only else set()
     return {*_TAKES[field.type], *lists, *scalars, "nothing"}
 

@@ -234,6 +234,11 @@ class Integration:
                 return known if fits else None
         return None
 
+    def separator(self, name: str) -> str | None:
+        """Return what joins a list into text in a field; None where lists stay lists."""
+        in_text = self.item.text_only or name.partition(".")[0] in self.item.pairs
+        return self.item.list_separator if in_text else None
+
     def told_apart_by(self, names: Collection[str]) -> str | None:
         """Return the field that tells records apart in a mapping of these fields; None where nothing does."""
         return next((name for name in self.identity if name in names), None)

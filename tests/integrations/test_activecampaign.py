@@ -221,3 +221,9 @@ def test_one_bad_contact_refuses_the_request_with_its_reason(bad: str) -> None:
     with pytest.raises(Refused, match="refused: HTTP 400: The field email has a wrong format"):
         vendor.deliver([a_record(AC), a_record(AC, bad)])
     assert vendor.journalled() == []
+
+
+def test_tags_stay_a_list_and_may_hold_what_joins_other_lists() -> None:
+    assert AC.separator("fields.INTERESTS") == "||"
+    assert AC.separator("tags") is None
+    assert AC.separator("first_name") is None
