@@ -26,6 +26,9 @@ from integrations.steps import Call, Pause, Started, Steps
 _SLOWEST = 60.0
 """Seconds between two questions after a job at most: they grow from one to the next."""
 
+_PAGES = 1000
+"""Calls that one step of a conversation may take: the pages of a list, and no more."""
+
 _T = TypeVar("_T")
 
 log = structlog.get_logger()
@@ -95,7 +98,7 @@ class Caller:
         """
         reply: Reply | None = None
         clock = asyncio.get_running_loop()
-        ends = clock.time() + patience
+        ends, calls = clock.time() + patience, 0
         while True:
             step = replies.understood(self._lane.integration, reply or Reply(200), partial(_next, steps, reply))
             match step:
@@ -106,9 +109,13 @@ class Caller:
                 case Pause():
                     if clock.time() + every > ends:
                         raise Ambiguous("job.unfinished", f"the job has not ended within {patience:g} s")
+                    calls = 0
                     await sleep(every, self._policy.stopping)
                     every = min(every * 1.5, _SLOWEST)
                 case Call():
+                    calls += 1
+                    if calls > _PAGES:  # a page that names itself as the next would be turned for ever
+                        raise Ambiguous("bad_answer", f"the answers lead on after {_PAGES} calls")
                     reply = await self._call(step, tally)
 
     async def _call(self, call: Call, tally: Tally) -> Reply:

@@ -118,3 +118,14 @@ def test_who_only_asks_may_ask_again() -> None:
         answering(there, lambda: next(tries))
         said, tally, _ = played(there.base, asking("/own"), seconds=0.3)
     assert (said, tally.requests, tally.maybe_taken) == ("content", 2, False)
+
+
+def test_a_page_that_names_itself_as_the_next_is_not_turned_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    def turning() -> Steps[str]:
+        while True:
+            yield send("POST", "/page", {})
+
+    monkeypatch.setattr("batch.caller._PAGES", 5)
+    with destination() as there, pytest.raises(Ambiguous, match=r"bad_answer.*lead on after 5 calls"):
+        played(there.base, turning())
+    assert len(there.calls) == 5
